@@ -1,0 +1,5 @@
+"""`python -m aiqyn`."""
+
+from aiqyn.cli import main
+
+main()

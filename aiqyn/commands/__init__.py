@@ -1,0 +1,1 @@
+"""One file per command or command group; each has `register(app)`."""

@@ -1,0 +1,1 @@
+"""HTTP and everything an operator decides."""

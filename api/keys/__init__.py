@@ -1,0 +1,1 @@
+"""The key store, outside the database and its backups."""

@@ -1,0 +1,1 @@
+"""The append-only record, receipts and their stand-alone verifier."""

@@ -1,0 +1,1 @@
+"""Delivery of confirmed matches from the outbox to the outside."""

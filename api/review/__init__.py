@@ -1,0 +1,1 @@
+"""Judgements: the state machine, lists, deployments, controls. No HTTP and no SQL."""

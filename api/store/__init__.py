@@ -1,0 +1,1 @@
+"""Records: SQLAlchemy models, repositories, migrations."""

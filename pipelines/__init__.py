@@ -1,0 +1,1 @@
+"""Running things: sessions, the wire contract, the bus, evidence."""

@@ -1,0 +1,1 @@
+"""From embeddings to a decision: exact gallery search, fusion of looks, thresholds."""

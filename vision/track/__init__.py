@@ -1,0 +1,1 @@
+"""Trackers: boxes over time. All state lives in the instance."""

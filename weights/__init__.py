@@ -1,0 +1,1 @@
+"""Models as data: a catalogue, a verified cache, and conversions to ONNX."""

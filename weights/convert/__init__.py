@@ -1,0 +1,1 @@
+"""Upstream weight files turned into ONNX, one file per format."""
