@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> LocatedYaml:
         raise ConfigError(
             f"{path}: holds characters that YAML does not allow; save it as UTF-8 text"
         ) from None
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         return LocatedYaml({})
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}:{_line(root)}: expected `section:` lines at the top level")
@@ -104,6 +104,8 @@ def _check_bounds(text: str, path: Path) -> None:
             raise ConfigError(
                 f"{place}: aliases (*name) are not read; `camera_defaults` says once what cameras share"
             )
+        if getattr(event, "tag", None) is not None:
+            raise ConfigError(f"{place}: tags (!name) are not read; write the plain value")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
