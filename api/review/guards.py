@@ -1,0 +1,52 @@
+"""Who may judge which candidate."""
+
+from __future__ import annotations
+
+from api.review.cases import Case, Involvement, Judge, Role
+from api.review.errors import AlreadyJudgedError, NotEntitledError
+
+
+def check_role(role: Role) -> None:
+    """Lets operators through.
+
+    Raises:
+        NotEntitledError: any other role; an administrator or supervisor cannot be a judge.
+    """
+    if role is not Role.OPERATOR:
+        raise NotEntitledError("role", f"an account with the role {role.value} cannot judge")
+
+
+def check_uninvolved(judge: Judge, involvement: Involvement) -> None:
+    """Lets those through who had no part in the entry and were told nothing.
+
+    Raises:
+        NotEntitledError: name, list or score were shown to this account, or it requested or
+            authorised the entry or the deployment.
+    """
+    if judge.account_id in involvement.responsible:
+        raise NotEntitledError("responsible", "this account had a part in the entry or its deployment")
+    if judge.account_id in involvement.disclosed_to:
+        raise NotEntitledError("disclosed", "this account has been told what a judge must not know")
+
+
+def check_first_answer(case: Case, judge: Judge) -> None:
+    """Lets those through who have not answered this case yet.
+
+    Raises:
+        AlreadyJudgedError: the account, or the session, has, in this round or an earlier one.
+    """
+    for earlier in case.judgements:
+        if judge.account_id == earlier.account_id or judge.session_id == earlier.session_id:
+            raise AlreadyJudgedError("this account has already judged this candidate")
+
+
+def check_may_judge(case: Case, judge: Judge, involvement: Involvement) -> None:
+    """All of the above, in the order in which the reasons should be told.
+
+    Raises:
+        NotEntitledError: see `check_role`, `check_uninvolved`.
+        AlreadyJudgedError: see `check_first_answer`.
+    """
+    check_role(judge.role)
+    check_first_answer(case, judge)
+    check_uninvolved(judge, involvement)

@@ -1,0 +1,48 @@
+"""The tables, one file per group of records."""
+
+from api.store.models.base import Base
+from api.store.models.lists import (
+    Deployment,
+    DeploymentCamera,
+    GalleryVersion,
+    Subject,
+    SubjectReference,
+    Watchlist,
+)
+from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
+from api.store.models.people import Account, LoginSession
+from api.store.models.reviews import (
+    CandidateRecord,
+    ControlItem,
+    Disclosure,
+    JudgementRecord,
+    PresentedEvidence,
+    ResolutionRecord,
+    Review,
+    ReviewListing,
+)
+
+__all__ = [
+    "Account",
+    "Base",
+    "CandidateRecord",
+    "ControlItem",
+    "Deployment",
+    "DeploymentCamera",
+    "Disclosure",
+    "GalleryVersion",
+    "IdempotentResult",
+    "JudgementRecord",
+    "LedgerEntry",
+    "LedgerHead",
+    "LoginSession",
+    "OutboxEvent",
+    "PresentedEvidence",
+    "Receipt",
+    "ResolutionRecord",
+    "Review",
+    "ReviewListing",
+    "Subject",
+    "SubjectReference",
+    "Watchlist",
+]

@@ -1,0 +1,147 @@
+"""Candidates, what judges are shown of them, and what judges and supervisors said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.store.models.base import Base, UtcDateTime
+
+
+class CandidateRecord(Base):
+    """A candidate, or a control in the same clothes (`control_id` set, no `event`)."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (
+        Index("ix_candidates_state_expires_at", "state", "expires_at"),
+        Index("ix_candidates_created_at_candidate_id", "created_at", "candidate_id"),
+    )
+
+    candidate_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[int]
+    event: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    control_id: Mapped[str | None] = mapped_column(ForeignKey("control_items.control_id"))
+    truth: Mapped[str | None] = mapped_column(String(16))
+    camera_id: Mapped[str] = mapped_column(String(128))
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.deployment_id"))
+    watchlist_id: Mapped[str] = mapped_column(ForeignKey("watchlists.watchlist_id"))
+    subject_id: Mapped[str] = mapped_column(ForeignKey("subjects.subject_id"), index=True)
+    observed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    similarity: Mapped[float]
+    threshold: Mapped[float]
+    state: Mapped[str] = mapped_column(String(16))
+    round: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    hold_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+
+class Review(Base):
+    """What is shown to every judge of a candidate, word for word the same."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (Index("ix_reviews_queued_at_review_id", "queued_at", "review_id"),)
+
+    review_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"), unique=True)
+    camera_id: Mapped[str] = mapped_column(String(128))
+    observed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    pts_seconds: Mapped[float]
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    face_xyxy: Mapped[list[float]] = mapped_column(JSON)
+    face_size_px: Mapped[float]
+    frame_accounting: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class PresentedEvidence(Base):
+    """One picture of one review, under an address that exists for this review alone."""
+
+    __tablename__ = "presented_evidence"
+
+    evidence_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    position: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    sealed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reference_id: Mapped[str | None] = mapped_column(ForeignKey("subject_references.reference_id"))
+
+
+class ReviewListing(Base):
+    """That a review was listed to an account for the first time; its repetition is not news."""
+
+    __tablename__ = "review_listings"
+
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    listed_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class JudgementRecord(Base):
+    """An answer. One per candidate and account, whatever tab, session or round; never changed."""
+
+    __tablename__ = "judgements"
+    __table_args__ = (
+        UniqueConstraint("candidate_id", "account_id"),
+        UniqueConstraint("candidate_id", "session_id"),
+    )
+
+    judgement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), index=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"))
+    round: Mapped[int]
+    answer: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    answered_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class Disclosure(Base):
+    """That name, list or score of a candidate were shown to an account: it can no longer judge it."""
+
+    __tablename__ = "disclosures"
+
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    how: Mapped[str] = mapped_column(String(32))
+    disclosed_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class ResolutionRecord(Base):
+    """What a supervisor did about a disagreement."""
+
+    __tablename__ = "resolutions"
+
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"))
+    action: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(500))
+    resolved_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class ControlItem(Base):
+    """A pair of probe and reference of which the truth is known, to be mixed in as a control."""
+
+    __tablename__ = "control_items"
+
+    control_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.deployment_id"))
+    camera_id: Mapped[str] = mapped_column(String(128))
+    subject_id: Mapped[str] = mapped_column(ForeignKey("subjects.subject_id"))
+    truth: Mapped[str] = mapped_column(String(16))
+    pts_seconds: Mapped[float]
+    face_xyxy: Mapped[list[float]] = mapped_column(JSON)
+    face_size_px: Mapped[float]
+    similarity: Mapped[float]
+    threshold: Mapped[float]
+    frame: Mapped[dict[str, Any]] = mapped_column(JSON)
+    probe: Mapped[dict[str, Any]] = mapped_column(JSON)
+    frame_accounting: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    times_used: Mapped[int]
