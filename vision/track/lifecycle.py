@@ -1,0 +1,169 @@
+"""How tracks are born, confirmed, reported and forgotten; the same for every tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.track.base import TrackClock
+from vision.track.kalman import Float64
+from vision.track.table import TrackTable
+from vision.types import Bool, Detections, Float32, Int32, Int64, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleOptions:
+    """Settings of `Lifecycle`.
+
+    Attributes:
+        confirm_hits: observations in a row before a track is reported; in the first that many
+            updates of a stream tracks are reported at once.
+        max_lost_seconds: how long a track is remembered without an observation.
+        momentum_seconds: span over which a track's direction is measured.
+        max_replay_steps: virtual observations that fill the gap of a track that comes back; 1 for none.
+    """
+
+    confirm_hits: int
+    max_lost_seconds: float
+    momentum_seconds: float = 0.0
+    max_replay_steps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The detections of one frame that a tracker may use, one row each.
+
+    Attributes:
+        xyxy: (N, 4) float64 pixels, of positive width and height.
+        confidence: (N,) float32.
+        class_id: (N,) int32.
+        detection_index: (N,) int64, row of the `Detections`.
+    """
+
+    xyxy: Float64
+    confidence: Float32
+    class_id: Int32
+    detection_index: Int64
+
+    @classmethod
+    def of(cls, detections: Detections, min_confidence: float) -> Candidates:
+        """Those that have an area and the confidence."""
+        size = detections.xyxy[:, 2:] - detections.xyxy[:, :2]
+        usable = (size > 0.0).all(axis=1) & (detections.confidence >= min_confidence)
+        return cls(
+            xyxy=detections.xyxy[usable].astype(np.float64),
+            confidence=detections.confidence[usable],
+            class_id=detections.class_id[usable],
+            detection_index=np.flatnonzero(usable),
+        )
+
+    def __len__(self) -> int:
+        return len(self.detection_index)
+
+
+@dataclass(slots=True)
+class Pairing:
+    """Which track got which candidate in one frame, gathered stage by stage.
+
+    Attributes:
+        candidate: (tracks,) int64, row of the `Candidates`; −1 for none.
+        taken: (candidates,), whether a track got it.
+    """
+
+    candidate: Int64
+    taken: Bool
+
+    @classmethod
+    def none(cls, tracks: int, candidates: int) -> Pairing:
+        """Nothing paired yet."""
+        return cls(np.full(tracks, -1, np.int64), np.zeros(candidates, np.bool_))
+
+    def add(self, tracks: Int64, candidates: Int64) -> None:
+        """Notes pairs, (K,) rows each."""
+        self.candidate[tracks] = candidates
+        self.taken[candidates] = True
+
+    @property
+    def open_tracks(self) -> Bool:
+        """(tracks,), those without a candidate."""
+        unpaired: Bool = self.candidate < 0
+        return unpaired
+
+
+class Lifecycle:
+    """The tracks of one tracker and what becomes of them."""
+
+    def __init__(self, options: LifecycleOptions) -> None:
+        self._options = options
+        self._clock = TrackClock(options.max_lost_seconds)
+        self._next_id = 1
+        self._updates = 0
+        self.now_seconds = 0.0
+        self.tracks = TrackTable.empty()
+
+    def begin(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame and forgets the tracks that are too old for it.
+
+        Raises:
+            ImageError: `pts_seconds` is not finite.
+        """
+        self.now_seconds, restarted = self._clock.advance(pts_seconds)
+        self._updates += 1
+        if restarted:
+            self.tracks = TrackTable.empty()
+        self._keep(self.now_seconds - self.tracks.seen_seconds <= self._options.max_lost_seconds)
+
+    def settle(
+        self, candidates: Candidates, pairing: Pairing, births: Bool, mortal: Bool | None = None
+    ) -> Tracks:
+        """Writes down what was paired, begins new tracks, and reports.
+
+        Args:
+            candidates: of this frame.
+            pairing: of `tracks` with them.
+            births: (candidates,), which begin a track.
+            mortal: (tracks,), which are forgotten at once if they got no candidate; none by default.
+
+        Returns:
+            The confirmed tracks of this frame, by rising `track_id`.
+        """
+        seen = np.flatnonzero(~pairing.open_tracks)
+        self.tracks.miss(pairing.open_tracks)
+        self.tracks.observe(
+            seen,
+            candidates.xyxy[pairing.candidate[seen]],
+            self.now_seconds,
+            self._options.momentum_seconds,
+            self._options.max_replay_steps,
+        )
+        newborn = np.flatnonzero(births)
+        born = TrackTable.born(candidates.xyxy[newborn], candidates.class_id[newborn], self.now_seconds)
+        self.tracks = self.tracks.followed_by(born)
+        source = np.concatenate([pairing.candidate, newborn])
+        if mortal is not None:
+            kept = np.concatenate([~(mortal & pairing.open_tracks), np.ones(len(born), np.bool_)])
+            self._keep(kept)
+            source = source[kept]
+        return self._report(candidates, source)
+
+    def _keep(self, rows: Bool) -> None:
+        if not rows.all():
+            self.tracks = self.tracks[rows]
+
+    def _report(self, candidates: Candidates, source: Int64) -> Tracks:
+        tracks = self.tracks
+        early = self._updates <= self._options.confirm_hits
+        ripe = (source >= 0) & (tracks.track_id == 0) & (early | (tracks.hits >= self._options.confirm_hits))
+        tracks.track_id[ripe] = self._next_id + np.arange(np.count_nonzero(ripe))
+        self._next_id += int(np.count_nonzero(ripe))
+        shown = np.flatnonzero((source >= 0) & (tracks.track_id > 0))
+        shown = shown[np.argsort(tracks.track_id[shown])]
+        used = source[shown]
+        return Tracks(
+            xyxy=candidates.xyxy[used].astype(np.float32),
+            confidence=candidates.confidence[used],
+            class_id=candidates.class_id[used],
+            track_id=tracks.track_id[shown],
+            detection_index=candidates.detection_index[used],
+        )
