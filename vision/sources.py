@@ -1,0 +1,147 @@
+"""What every source of pictures offers, whatever it reads: pictures in order, their time, and the losses.
+
+Decoding and converting are two steps. `pictures()` gives decoded handles, which are cheap; `to_frame()`
+makes the BGR image, which is not. Whoever samples a 30 fps file at 5 fps converts only those it keeps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Protocol, Self
+
+from vision.errors import SourceDecodeError
+from vision.images import MAX_PIXELS
+from vision.types import Frame
+
+MAX_PROBLEMS = 100
+"""Problems kept word for word; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How a source is read.
+
+    Attributes:
+        multi_threaded: lets FFmpeg use every core on this one source. Right for a single file; with many
+            cameras on one machine it costs more than it brings.
+        open_timeout_seconds: how long an address may take to answer.
+        read_timeout_seconds: how long an address may send nothing.
+        folder_fps: pictures a second an image folder stands for; sets the time of each.
+        max_pixels: larger pictures are refused.
+    """
+
+    multi_threaded: bool = False
+    open_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 10.0
+    folder_fps: Fraction = Fraction(1)
+    max_pixels: int = MAX_PIXELS
+
+
+class Picture(Protocol):
+    """A decoded picture that is not converted yet. Valid until the source is closed."""
+
+    @property
+    def frame_index(self) -> int:
+        """0-based count of pictures read before it, undecodable ones included."""
+
+    @property
+    def pts_seconds(self) -> float:
+        """As in `Frame`."""
+
+    @property
+    def key_frame(self) -> bool:
+        """As in `Frame`."""
+
+    def to_frame(self) -> Frame:
+        """The picture as pixels.
+
+        Raises:
+            SourceDecodeError: a pixel format that cannot be converted.
+        """
+
+
+class FrameSource(ABC):
+    """Pictures from one file, folder or address, once, in order.
+
+    It counts: `read_count` is always the pictures handed out plus `undecodable_count`. Both are final when
+    the iteration has ended, by itself or by `SourceDecodeError`; what was handed out before one stands.
+
+    Attributes:
+        location: what is read, free of credentials.
+        read_count: pictures the source announced or delivered.
+        undecodable_count: of those, the ones that were lost to damage.
+        estimated_pts_count: pictures handed out whose time the source did not give; their `Frame.pts` is
+            None and their `pts_seconds` counted on at the nominal rate.
+        problems: one line each, the first hundred.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.read_count = 0
+        self.undecodable_count = 0
+        self.estimated_pts_count = 0
+        self.problems: list[str] = []
+        self._started = False
+
+    @property
+    @abstractmethod
+    def fps_nominal(self) -> float | None:
+        """Pictures a second as the container states it; None where it does not. Never used for time."""
+
+    @property
+    @abstractmethod
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels, upright; before the first picture, as the container states it."""
+
+    @property
+    def start_seconds(self) -> float:
+        """What `pts_seconds` reads at the source's beginning; recordings often start at another time than 0."""
+        return 0.0
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of the file or connection. Twice is once."""
+
+    @abstractmethod
+    def _pictures(self) -> Iterator[Picture]: ...
+
+    def pictures(self) -> Iterator[Picture]:
+        """Decoded handles, in order of presentation. A source is read once.
+
+        Raises:
+            SourceDecodeError: read before; nothing decodable at all; cut off; or the connection broke.
+        """
+        if self._started:
+            raise SourceDecodeError(self.location, "was read before; open it again")
+        self._started = True
+        yield from self._pictures()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every picture as a `Frame`; as `pictures`."""
+        for picture in self.pictures():
+            yield picture.to_frame()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.location!r}, read={self.read_count})"
+
+    def _lost(self, problem: str, count: int = 1) -> None:
+        """Counts pictures that were read and could not be decoded, and notes why."""
+        self.read_count += count
+        self.undecodable_count += count
+        self._note(problem)
+
+    def _note(self, problem: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
