@@ -1,0 +1,204 @@
+"""One camera or file, frame by frame: pictures in, findings out.
+
+A session knows neither Redis nor keys, files nor clock: models and list are given to it, and time
+comes with the frames. One session is used by one thread; `set_gallery` is called between frames.
+
+    with CameraSession(engines, options) as session:
+        session.set_gallery(gallery)
+        for result in session.run(source, stop=stopping.is_set):
+            for finding in result.findings:
+                ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from pipelines.accounting import FrameAccounting
+from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
+from pipelines.findings import FrameResult, TrackSummary
+from pipelines.stages import Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
+from vision.errors import GalleryError, SourceDecodeError
+from vision.identify.fusion import FusionOptions
+from vision.identify.gallery import Gallery
+from vision.identify.thresholds import OperatingPoint, disagreement_similarity, operating_point
+from vision.types import Frame
+from vision.sources import FrameSource, Picture
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How one camera is watched.
+
+    Attributes:
+        inference_fps: frames a second the models see; None for every frame.
+        false_alerts_per_1000_faces: wanted rate; thresholds follow from it and the list's size.
+        min_looks: good looks a decision at the normal threshold rests on.
+        faces: how faces are followed.
+    """
+
+    inference_fps: float | None = 10.0
+    false_alerts_per_1000_faces: float = 1.0
+    min_looks: int = 3
+    faces: FaceTrackOptions = field(default_factory=FaceTrackOptions)
+
+
+def _ignore(_: TrackSummary) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+class CameraSession:
+    """Watches one source; a context manager that forgets everybody when it is left.
+
+    Args:
+        engines: models and trackers, of this session alone but for the models.
+        options: how the source is watched.
+        on_track_end: told of each face track that ended, after its templates are gone.
+
+    Raises:
+        GalleryError: no false match rates were measured for the embedder.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        options: SessionOptions,
+        on_track_end: Callable[[TrackSummary], None] = _ignore,
+    ) -> None:
+        self._engines = engines
+        self._options = options
+        fusion = FusionOptions(
+            min_looks=options.min_looks,
+            disagreement_similarity=disagreement_similarity(engines.embedder_id),
+        )
+        self._faces = FaceTracks(engines, options.faces, fusion, on_track_end)
+        self._objects: ObjectStage | None = None
+        if engines.detector is not None:
+            self._objects = ObjectStage(engines.detector, engines.new_object_tracker())
+        self._sampler = Sampler(options.inference_fps)
+        self._cuts = SceneCuts()
+        self._counter = FrameCounter()
+        self._watch: Watch | None = None
+        self._last_pts_seconds: float | None = None
+        self._undecodable: Callable[[], int] = lambda: 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_tracks()
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The thresholds in force; None without a list."""
+        return self._watch.point if self._watch else None
+
+    @property
+    def track_count(self) -> int:
+        """Face tracks alive, and so templates held at most."""
+        return len(self._faces)
+
+    def set_gallery(self, gallery: Gallery | None) -> None:
+        """Puts another list in force, from the next frame on.
+
+        Tracks in view are compared with the new list at their next look; what they resembled on
+        the old one is dropped. Without subjects no template is computed at all.
+
+        Raises:
+            GalleryError: the templates are of another model than the session's embedder.
+        """
+        watch = None
+        if gallery is not None and len(gallery):
+            if gallery.dimension != self._engines.embedder.dimension:
+                raise GalleryError(
+                    f"the list's templates have {gallery.dimension} numbers, embedder "
+                    f"{self._engines.embedder_id} makes {self._engines.embedder.dimension}: "
+                    "enrol again with it"
+                )
+            point = operating_point(
+                self._engines.embedder_id,
+                gallery_templates=gallery.template_count,
+                false_alerts_per_1000_faces=self._options.false_alerts_per_1000_faces,
+            )
+            watch = Watch(gallery, point)
+        self._watch = watch
+        self._faces.forget_answers()
+
+    def wants(self, pts_seconds: float) -> bool:
+        """Goes on to the time of a decoded picture and says whether the models are to see it.
+
+        Tracks not seen for too long end here, whatever the inference rate is. A picture that is not
+        wanted is counted as not sampled; one that is must be given to `infer`.
+        """
+        if self._last_pts_seconds is not None and pts_seconds < self._last_pts_seconds:
+            self.end_tracks()  # the source started over
+        self._last_pts_seconds = pts_seconds
+        self._faces.expire(pts_seconds)
+        wanted = self._sampler.wants(pts_seconds)
+        if not wanted:
+            self._counter.not_sampled()
+        return wanted
+
+    def infer(self, frame: Frame) -> FrameResult:
+        """What is seen in a frame that was wanted."""
+        scene_cut = self._cuts.is_cut(frame.image)
+        if scene_cut:
+            self.end_tracks()
+        objects = self._objects.update(frame.image, frame.pts_seconds) if self._objects else ()
+        faces, findings = self._faces.update(frame, objects, self._watch)
+        self._counter.inferred()
+        return FrameResult(frame, faces, objects, findings, scene_cut)
+
+    def process(self, frame: Frame) -> FrameResult | None:
+        """`wants` and `infer` in one, for whoever has whole frames; None where it is passed over."""
+        return self.infer(frame) if self.wants(frame.pts_seconds) else None
+
+    def run(self, source: FrameSource, stop: Callable[[], bool] = _never) -> Iterator[FrameResult]:
+        """The results of a source's frames as they come, until it ends or `stop` says so.
+
+        `stop` is asked before each picture. Only pictures the models see are converted to pixels.
+        However the iteration ends, every track has ended with it.
+
+        Raises:
+            SourceDecodeError: the source stopped being decodable; what came before stands.
+        """
+        self._undecodable = lambda: source.undecodable_count
+        try:
+            for picture in source.pictures():
+                if stop():
+                    self.note_dropped("stopped")
+                    return
+                if self.wants(picture.pts_seconds):
+                    yield self.infer(self._converted(picture))
+        finally:
+            self.end_tracks()
+
+    def _converted(self, picture: Picture) -> Frame:
+        try:
+            return picture.to_frame()
+        except SourceDecodeError:
+            self.note_dropped("not_converted")
+            raise
+
+    def end_tracks(self) -> None:
+        """Ends and forgets every track now; for a source that stalls, too."""
+        self._faces.end_all()
+        if self._objects is not None:
+            self._objects.reset()
+
+    def note_dropped(self, reason: str, frames: int = 1) -> None:
+        """Counts frames that the caller had to drop before the session saw them."""
+        self._counter.dropped(reason, frames)
+
+    def accounting(self) -> FrameAccounting:
+        """What became of every frame so far."""
+        return self._counter.accounting(self._undecodable())

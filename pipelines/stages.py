@@ -1,0 +1,246 @@
+"""The parts of a session that need no other part: sampling, scene cuts, counting, objects.
+
+All time is the source's own, in seconds, and comes with the frame; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.accounting import FrameAccounting
+from pipelines.findings import ObjectSeen, Xyxy
+from vision.detect.base import Detector
+from vision.face.base import Embedder, FaceDetector
+from vision.face.quality import FaceQuality
+from vision.track.base import Tracker
+from vision.types import Detections, Faces, Float32, Image
+
+PERSON_LABELS = frozenset({"person"})
+VEHICLE_LABELS = frozenset({"bicycle", "bus", "car", "motorbike", "motorcycle", "train", "truck"})
+"""COCO's words; older label files say `motorbike`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a session runs: models and trackers, already built.
+
+    Attributes:
+        face_detector: finds faces with landmarks.
+        embedder: turns faces into templates.
+        embedder_id: the embedder's id in the catalogue; thresholds are looked up by it.
+        measure_quality: of every face of one image.
+        new_face_tracker: a fresh tracker for faces; called once per session.
+        new_object_tracker: a fresh tracker for people and vehicles; called once per session.
+        detector: of people and vehicles; None where none is wanted.
+    """
+
+    face_detector: FaceDetector
+    embedder: Embedder
+    embedder_id: str
+    measure_quality: Callable[[Image, Faces], list[FaceQuality]]
+    new_face_tracker: Callable[[], Tracker]
+    new_object_tracker: Callable[[], Tracker]
+    detector: Detector | None = None
+
+
+class Sampler:
+    """Chooses frames by their time, so that `inference_fps` holds whatever the source's rate is.
+
+    Args:
+        inference_fps: frames a second to infer; None for all of them.
+    """
+
+    def __init__(self, inference_fps: float | None) -> None:
+        if inference_fps is not None and inference_fps <= 0:
+            raise ValueError(f"inference_fps must be above 0, got {inference_fps}")
+        self._period_seconds = 1 / inference_fps if inference_fps else 0.0
+        self._due_seconds: float | None = None
+        self._last_seconds = 0.0
+
+    def wants(self, pts_seconds: float) -> bool:
+        """Whether the frame of this time is due."""
+        went_back = pts_seconds < self._last_seconds
+        self._last_seconds = pts_seconds
+        if self._due_seconds is None or went_back:
+            self._due_seconds = pts_seconds + self._period_seconds
+            return True
+        # A millisecond of grace: containers round time stamps, and a frame rounded down by half
+        # a millisecond would otherwise wait for the next one.
+        if pts_seconds < self._due_seconds - 0.001:
+            return False
+        # Kept on the grid, so that the mean rate is right; after a gap the grid starts anew.
+        self._due_seconds = max(self._due_seconds + self._period_seconds, pts_seconds + 0.001)
+        return True
+
+
+class SceneCuts:
+    """Tells where one picture has little to do with the one before.
+
+    Both are shrunk to a thumbnail, in which people move by less than a pixel, and compared pixel
+    by pixel. A cut stands out against the frames just before it; steady motion, a pan or rain
+    raises the median it is measured against.
+
+    Args:
+        min_difference: mean absolute difference of two thumbnails, grey levels of 255, below
+            which nothing is a cut.
+        min_ratio: how many times the median of the last differences a cut must reach.
+    """
+
+    _SIZE_WH = (32, 18)
+    _HISTORY = 9
+
+    def __init__(self, min_difference: float = 18.0, min_ratio: float = 3.0) -> None:
+        self._min_difference = min_difference
+        self._min_ratio = min_ratio
+        self._previous: npt.NDArray[np.int16] | None = None
+        self._differences: deque[float] = deque(maxlen=self._HISTORY)
+
+    def is_cut(self, image: Image) -> bool:
+        """Whether a cut lies between the image given before and this one; False for the first."""
+        small = self._thumbnail(image)
+        previous, self._previous = self._previous, small
+        if previous is None:
+            return False
+        difference = float(np.abs(small - previous).mean())
+        usual = median(self._differences) if self._differences else 0.0
+        if difference >= max(self._min_difference, self._min_ratio * usual):
+            self._differences.clear()
+            return True
+        self._differences.append(difference)
+        return False
+
+    def _thumbnail(self, image: Image) -> npt.NDArray[np.int16]:
+        # Every k-th pixel first: averaging a whole 1080p frame costs a millisecond for nothing.
+        step = max(1, min(image.shape[0] // 72, image.shape[1] // 128))
+        small = cv2.resize(image[::step, ::step], self._SIZE_WH, interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.int16)
+
+
+class FrameCounter:
+    """Counts what becomes of frames; every frame that is delivered is counted exactly once."""
+
+    def __init__(self) -> None:
+        self._not_sampled = 0
+        self._inferred = 0
+        self._gated = 0
+        self._dropped: dict[str, int] = {}
+
+    def not_sampled(self) -> None:
+        """One frame skipped by the inference rate."""
+        self._not_sampled += 1
+
+    def inferred(self) -> None:
+        """One frame the models saw."""
+        self._inferred += 1
+
+    def gated(self) -> None:
+        """One frame skipped because nothing moved."""
+        self._gated += 1
+
+    def dropped(self, reason: str, frames: int = 1) -> None:
+        """Frames lost for another reason."""
+        self._dropped[reason] = self._dropped.get(reason, 0) + frames
+
+    def accounting(self, undecodable: int = 0) -> FrameAccounting:
+        """The counts so far.
+
+        Args:
+            undecodable: frames the source could not decode, by its own count.
+        """
+        delivered = self._not_sampled + self._inferred + self._gated + sum(self._dropped.values())
+        return FrameAccounting(
+            read=delivered + undecodable,
+            decoded=delivered,
+            undecodable=undecodable,
+            not_sampled=self._not_sampled,
+            gated=self._gated,
+            inferred=self._inferred,
+            dropped=dict(self._dropped),
+        )
+
+
+class ObjectStage:
+    """People and vehicles: detected, tracked, nameless.
+
+    Args:
+        detector: finds objects of many classes; only people and vehicles are kept.
+        tracker: follows them.
+    """
+
+    def __init__(self, detector: Detector, tracker: Tracker) -> None:
+        self._detector = detector
+        self._tracker = tracker
+        wanted = PERSON_LABELS | VEHICLE_LABELS
+        self._wanted_ids = np.array(
+            [i for i, label in enumerate(detector.labels) if label in wanted], np.int32
+        )
+
+    def update(self, image: Image, pts_seconds: float) -> tuple[ObjectSeen, ...]:
+        """The objects of this frame that the tracker reports."""
+        found = self._detector.detect(image)
+        tracks = self._tracker.update(found[np.isin(found.class_id, self._wanted_ids)], pts_seconds)
+        return tuple(
+            ObjectSeen(
+                as_xyxy(tracks.xyxy[row]),
+                float(tracks.confidence[row]),
+                self._detector.labels[int(tracks.class_id[row])],
+                int(tracks.track_id[row]),
+            )
+            for row in range(len(tracks))
+        )
+
+    def reset(self) -> None:
+        """Ends every track."""
+        self._tracker.reset()
+
+
+def person_around(face_xyxy: Xyxy, objects: tuple[ObjectSeen, ...]) -> Xyxy | None:
+    """The smallest person box with this face in its upper half; None where there is none."""
+    centre_x = (face_xyxy[0] + face_xyxy[2]) / 2
+    centre_y = (face_xyxy[1] + face_xyxy[3]) / 2
+    boxes = [
+        seen.xyxy
+        for seen in objects
+        if seen.label in PERSON_LABELS
+        and seen.xyxy[0] <= centre_x <= seen.xyxy[2]
+        and seen.xyxy[1] <= centre_y <= (seen.xyxy[1] + seen.xyxy[3]) / 2
+    ]
+    return min(boxes, key=_area, default=None)
+
+
+def roomier(faces: Faces, factor: float) -> Detections:
+    """The faces' boxes, enlarged about their centres, for a tracker that lives by overlap.
+
+    A face is small against what its owner walks between two sampled frames: at ten frames a
+    second a walker moves by about her face's width, and two boxes of her face no longer touch.
+    Boxes buffered in proportion to their size keep the overlap and the order (C-BIoU, Yang et al.,
+    WACV 2023).
+
+    Args:
+        faces: N faces.
+        factor: new side by old side, at least 1.
+
+    Returns:
+        N detections of class 0 in the same order.
+    """
+    centre = (faces.xyxy[:, :2] + faces.xyxy[:, 2:]) / 2
+    half = (faces.xyxy[:, 2:] - faces.xyxy[:, :2]) * (factor / 2)
+    xyxy = np.concatenate([centre - half, centre + half], axis=1)
+    return Detections(xyxy, faces.confidence, np.zeros(len(faces), np.int32))
+
+
+def as_xyxy(row: Float32) -> Xyxy:
+    """One row of boxes as four floats."""
+    left, top, right, bottom = (float(value) for value in row)
+    return left, top, right, bottom
+
+
+def _area(xyxy: Xyxy) -> float:
+    return (xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])

@@ -1,0 +1,122 @@
+"""Exact search of a watchlist: one matrix product, the best template of each subject counts.
+
+Lawful lists are thousands of templates, where an approximate index would add misses and save nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vision.errors import GalleryError
+from vision.types import Float32, Identification, Int64
+
+_UNIT_TOLERANCE = 1e-6
+"""Squared length below which a row has no direction and cannot be compared."""
+
+
+class Gallery:
+    """Templates of listed people, ready to be searched. Immutable.
+
+    Args:
+        templates: (N, D) float32, one row per reference picture; scaled to unit length here.
+        subject_ids: N names, whose row it is; a subject may have any number of rows, in any order.
+
+    Raises:
+        GalleryError: rows and names differ in number, a value is not finite, a row is all zero,
+            or a name is empty.
+    """
+
+    __slots__ = ("_first_rows", "_templates", "subjects")
+
+    subjects: tuple[str, ...]
+    """Each subject once, in alphabetical order."""
+
+    def __init__(self, templates: npt.ArrayLike, subject_ids: Sequence[str]) -> None:
+        rows = _unit_rows(templates, "gallery templates")
+        if len(rows) != len(subject_ids):
+            raise GalleryError(f"gallery has {len(rows)} templates and {len(subject_ids)} subject ids")
+        if not all(subject_ids):
+            raise GalleryError("a template of the gallery has an empty subject id")
+        # Rows of one subject lie side by side, so that one `reduceat` finds each subject's best.
+        order = sorted(range(len(subject_ids)), key=subject_ids.__getitem__)
+        names = [subject_ids[row] for row in order]
+        first = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+        self.subjects = tuple(names[i] for i in first)
+        self._first_rows: Int64 = np.array(first, np.int64)
+        self._templates = rows[order] if order else rows
+        self._templates.flags.writeable = False
+
+    @classmethod
+    def empty(cls, dimension: int) -> Gallery:
+        """A gallery of nobody, for embeddings of `dimension` numbers."""
+        return cls(np.empty((0, dimension), np.float32), ())
+
+    @property
+    def template_count(self) -> int:
+        """Templates held: how many comparisons one search makes."""
+        return len(self._templates)
+
+    @property
+    def dimension(self) -> int:
+        """Length of one template."""
+        return int(self._templates.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def __repr__(self) -> str:
+        return f"Gallery(subjects={len(self)}, templates={self.template_count}, dimension={self.dimension})"
+
+    def search(self, embeddings: npt.ArrayLike, limit: int = 5) -> list[Identification]:
+        """Whom each embedding resembles, best first.
+
+        Args:
+            embeddings: (M, D) float32; scaled to unit length here.
+            limit: subjects wanted per embedding, at least 1.
+
+        Returns:
+            M answers in the order of the rows; empty ones where the gallery is empty. Equal
+            similarities come in alphabetical order of their subjects.
+
+        Raises:
+            GalleryError: another D than the gallery's, values that are not finite, a row that is
+                all zero, or a `limit` below 1.
+        """
+        if limit < 1:
+            raise GalleryError(f"limit must be at least 1, got {limit}")
+        probes = _unit_rows(embeddings, "embeddings to search")
+        if probes.shape[1] != self.dimension:
+            raise GalleryError(
+                f"embeddings have {probes.shape[1]} numbers, the gallery's templates {self.dimension}: "
+                "they come from different models"
+            )
+        if not self.subjects:
+            return [Identification((), ()) for _ in probes]
+        per_subject = np.maximum.reduceat(probes @ self._templates.T, self._first_rows, axis=1)
+        return [self._best(row, min(limit, len(self))) for row in per_subject]
+
+    def _best(self, similarities: Float32, count: int) -> Identification:
+        contenders = np.argpartition(similarities, -count)[-count:]
+        # A tie at the boundary is settled by the alphabet too, not by how the partition fell.
+        floor = similarities[contenders].min()
+        contenders = np.flatnonzero(similarities >= floor)
+        ranked = contenders[np.argsort(-similarities[contenders], kind="stable")][:count]
+        return Identification(
+            tuple(self.subjects[i] for i in ranked), tuple(float(similarities[i]) for i in ranked)
+        )
+
+
+def _unit_rows(values: npt.ArrayLike, what: str) -> Float32:
+    """A copy of `values` (N, D) with every row of length 1."""
+    rows = np.array(values, dtype=np.float32)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise GalleryError(f"{what} must have shape (N, D), got {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise GalleryError(f"{what} hold values that are not finite")
+    squared = np.einsum("nd,nd->n", rows, rows)
+    if (squared < _UNIT_TOLERANCE).any():
+        raise GalleryError(f"{what} hold a row that is all zero")
+    return np.asarray(rows / np.sqrt(squared)[:, None], dtype=np.float32)
