@@ -1,0 +1,108 @@
+"""Reads the catalogue: strict, so that a misspelt key is an error and not a silently missing fact."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from weights.errors import CatalogError
+from weights.spec import ModelSpec, Task
+
+BUILT_IN = Path(__file__).with_name("catalog.toml")
+"""The catalogue that ships."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The entries by id, in the order of the file."""
+
+    entries: Mapping[str, ModelSpec]
+
+    def get(self, entry_id: str) -> ModelSpec:
+        """The entry of that id.
+
+        Raises:
+            CatalogError: there is none; the message names those there are.
+        """
+        try:
+            return self.entries[entry_id]
+        except KeyError:
+            known = ", ".join(self.entries)
+            raise CatalogError(f"unknown id {entry_id!r}; the catalogue has: {known}") from None
+
+    def of_task(self, task: Task) -> tuple[ModelSpec, ...]:
+        """The entries for one task, in the order of the file; none is an empty tuple."""
+        return tuple(spec for spec in self.entries.values() if spec.task == task)
+
+    def default_ids(self) -> tuple[str, ...]:
+        """What the default pipeline needs."""
+        return tuple(spec.id for spec in self.entries.values() if spec.default)
+
+    def __iter__(self) -> Any:
+        return iter(self.entries.values())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def load_catalog(path: Path | None = None) -> Catalog:
+    """The catalogue in `path`, or the one that ships.
+
+    Raises:
+        CatalogError: not readable, not TOML, an unknown or missing key, a value out of its range, a path
+            that leaves its package, or an id twice. The message names file, entry and key.
+    """
+    file = path or BUILT_IN
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{file}: the catalogue cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"{file}: not valid TOML: {error}") from error
+    return parse_catalog(document, file.name)
+
+
+def parse_catalog(document: Mapping[str, Any], where: str) -> Catalog:
+    """The catalogue in a parsed TOML document.
+
+    Args:
+        document: `labels` (name → list of class names, shared by entries) and `entry` (list of tables).
+        where: name of the file, for messages.
+
+    Raises:
+        CatalogError: as `load_catalog`.
+    """
+    unknown = sorted(document.keys() - {"labels", "entry"})
+    if unknown:
+        raise CatalogError(f"{where}: unknown key {unknown[0]!r}")
+    labels: Mapping[str, Any] = document.get("labels", {})
+    entries: dict[str, ModelSpec] = {}
+    for number, table in enumerate(document.get("entry", []), start=1):
+        spec = _entry(table, labels, f"{where}: entry {table.get('id', number)!r}")
+        if spec.id in entries:
+            raise CatalogError(f"{where}: two entries have the id {spec.id!r}")
+        entries[spec.id] = spec
+    return Catalog(MappingProxyType(entries))
+
+
+def _entry(table: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> ModelSpec:
+    """One table as a spec; a string in its `labels` names a shared list."""
+    values = dict(table)
+    named = values.get("labels")
+    if isinstance(named, str):
+        if named not in labels:
+            raise CatalogError(f"{where}: no list of labels is called {named!r}")
+        values["labels"] = labels[named]
+    try:
+        return TypeAdapter(ModelSpec).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "entry"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise CatalogError(f"{where}: {key}: {first['msg']}{more}") from error

