@@ -1,0 +1,168 @@
+"""Looks become decisions at the first sufficient evidence; a track that changes hands splits."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from vision.errors import GalleryError, ImageError
+from vision.identify.fusion import Decision, FusionOptions, FusionStep, TrackFusion
+from vision.identify.gallery import Gallery
+from vision.identify.thresholds import OperatingPoint
+from vision.types import Float32
+
+DIMENSION = 128
+OPTIONS = FusionOptions(min_looks=3, disagreement_similarity=0.2)
+POINT = OperatingPoint(
+    threshold=0.5,
+    single_look_threshold=0.8,
+    wanted_false_alerts_per_1000_faces=1.0,
+    expected_false_alerts_per_1000_faces=1.0,
+    calibration="made up for this test",
+)
+NO_SINGLE = OperatingPoint(0.5, None, 1.0, 1.0, "made up for this test")
+
+
+def axis(index: int) -> Float32:
+    """One person: a direction of its own."""
+    row = np.zeros(DIMENSION, np.float32)
+    row[index] = 1
+    return row
+
+
+def look(person: int, similarity: float, aside: int) -> Float32:
+    """A look with this cosine to the person, the rest along another direction."""
+    return similarity * axis(person) + np.sqrt(1 - similarity**2, dtype=np.float32) * axis(aside)
+
+
+GALLERY = Gallery(np.stack([axis(0), axis(1)]), ["ann", "bea"])
+
+
+def feed(
+    fusion: TrackFusion, looks: list[Float32], point: OperatingPoint = POINT, gallery: Gallery = GALLERY
+) -> list[FusionStep]:
+    return [fusion.add(one, 1.0, gallery, point) for one in looks]
+
+
+def decisions(steps: list[FusionStep]) -> list[Decision | None]:
+    return [step.decision for step in steps]
+
+
+def test_three_looks_decide_and_no_fewer() -> None:
+    steps = feed(TrackFusion(OPTIONS), [look(0, 0.6, aside) for aside in (10, 11, 12)])
+    first, second, third = decisions(steps)
+    assert first is second is None
+    assert third is not None
+    assert (third.subject_id, third.frames_fused, third.single_look) == ("ann", 3, False)
+    assert third.threshold == POINT.threshold
+    # Noise that differs from look to look averages out: three looks are nearer than any one of them.
+    assert third.similarity == pytest.approx(0.6 / np.sqrt(0.36 + 0.64 / 3), abs=1e-6)
+    assert third.alternatives[0][0] == "bea"
+
+
+def test_one_look_decides_at_the_stricter_threshold_only() -> None:
+    assert decisions(feed(TrackFusion(OPTIONS), [look(0, 0.79, 10)])) == [None]
+    (decision,) = decisions(feed(TrackFusion(OPTIONS), [look(0, 0.81, 10)]))
+    assert decision is not None
+    assert (decision.single_look, decision.frames_fused, decision.threshold) == (True, 1, 0.8)
+
+
+def test_one_look_never_decides_where_the_rate_is_not_supported() -> None:
+    assert decisions(feed(TrackFusion(OPTIONS), [axis(0), axis(0)], NO_SINGLE)) == [None, None]
+
+
+def test_a_track_is_decided_once_for_a_subject() -> None:
+    steps = feed(TrackFusion(OPTIONS), [look(0, 0.9, 10 + i) for i in range(12)])
+    assert [decision is not None for decision in decisions(steps)] == [True] + [False] * 11
+
+
+def test_better_looks_weigh_more() -> None:
+    fusion = TrackFusion(OPTIONS)
+    fusion.add(look(0, 0.6, 10), 1.0, GALLERY, NO_SINGLE)
+    fusion.add(look(1, 0.6, 10), 0.1, GALLERY, NO_SINGLE)
+    assert fusion.identification.subject_ids[0] == "ann"
+
+
+def test_a_look_that_disagrees_is_set_aside_and_dropped_when_nobody_confirms_it() -> None:
+    fusion = TrackFusion(OPTIONS)
+    steps = feed(fusion, [axis(0), axis(0), axis(1), axis(0)], NO_SINGLE)
+    assert [step.fused for step in steps] == [True, True, False, True]
+    assert not any(step.split for step in steps)
+    assert steps[-1].decision is not None
+    assert steps[-1].decision.similarity == pytest.approx(1.0)
+
+
+def test_two_looks_of_somebody_else_split_the_track() -> None:
+    fusion = TrackFusion(OPTIONS)
+    steps = feed(fusion, [axis(0)] * 4 + [axis(1)] * 3, NO_SINGLE)
+    assert [step.split for step in steps] == [False] * 5 + [True, False]
+    assert [d.subject_id for d in decisions(steps) if d] == ["ann", "bea"]
+    assert fusion.frames_fused == 3
+
+
+def test_two_looks_far_from_the_track_and_from_each_other_split_nothing() -> None:
+    steps = feed(TrackFusion(OPTIONS), [axis(0), axis(0), axis(5), axis(6), axis(0)], NO_SINGLE)
+    assert not any(step.split for step in steps)
+
+
+def test_after_a_split_nothing_of_the_first_face_is_left() -> None:
+    fusion = TrackFusion(OPTIONS)
+    feed(fusion, [axis(0)] * 8 + [axis(1)] * 2, NO_SINGLE)
+    similar = dict(zip(fusion.identification.subject_ids, fusion.identification.similarities, strict=True))
+    assert similar["ann"] == pytest.approx(0.0, abs=1e-6)
+    assert similar["bea"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_nobody_is_decided_on_an_empty_list() -> None:
+    fusion = TrackFusion(OPTIONS)
+    assert decisions(feed(fusion, [axis(0)] * 4, POINT, Gallery.empty(DIMENSION))) == [None] * 4
+    assert len(fusion.identification) == 0
+
+
+def test_forget_overwrites_the_templates_and_drops_the_answers() -> None:
+    fusion = TrackFusion(OPTIONS)
+    feed(fusion, [axis(0), axis(0), axis(1)], NO_SINGLE)
+    held = [fusion._sum, fusion._aside]
+    assert all(array is not None and array.any() for array in held)
+    fusion.forget()
+    assert all(array is not None and not array.any() for array in held)
+    assert fusion._sum is None
+    assert fusion._aside is None
+    assert (fusion.frames_fused, len(fusion.identification)) == (0, 0)
+
+
+def test_a_template_cannot_be_printed_copied_or_pickled() -> None:
+    fusion = TrackFusion(OPTIONS)
+    feed(fusion, [axis(0)], NO_SINGLE)
+    assert repr(fusion) == "TrackFusion(looks=1)"
+    assert not hasattr(fusion, "__dict__")
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="never leaves the process"):
+            leak(fusion)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "weight", "error"),
+    [
+        pytest.param(np.full(DIMENSION, np.nan), 1.0, ImageError, id="nan"),
+        pytest.param(np.zeros(DIMENSION), 1.0, ImageError, id="zero"),
+        pytest.param(np.ones((1, DIMENSION)), 1.0, ImageError, id="two-dimensional"),
+        pytest.param(np.ones(DIMENSION), 0.0, ImageError, id="weightless"),
+        pytest.param(np.ones(DIMENSION), np.inf, ImageError, id="infinite weight"),
+        pytest.param(np.ones(DIMENSION + 1), 1.0, GalleryError, id="another model"),
+    ],
+)
+def test_refuses_what_is_no_look(embedding: Float32, weight: float, error: type[Exception]) -> None:
+    fusion = TrackFusion(OPTIONS)
+    with pytest.raises(error):
+        fusion.add(embedding, weight, GALLERY, POINT)
+    assert fusion.frames_fused == 0
+
+
+@pytest.mark.parametrize("bad", [{"min_looks": 1}, {"alternatives": -1}])
+def test_refuses_options_that_are_no_fusion(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        FusionOptions(**{"min_looks": 3, "disagreement_similarity": 0.2, **bad})
