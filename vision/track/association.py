@@ -16,33 +16,33 @@ def directions(start_xyxy: Float64, end_xyxy: Float64) -> Float64:
     """Unit vectors from the centres of some boxes to the centres of others.
 
     Args:
-        start_xyxy: (..., 4), broadcast against
-        end_xyxy: (..., 4) pixels.
+        start_xyxy: (K, 4) pixels.
+        end_xyxy: (K, 4) pixels.
 
     Returns:
-        (..., 2) float64; the null vector where the centres coincide.
+        (K, 2) float64; the null vector where the centres coincide.
     """
-    shift = 0.5 * (end_xyxy[..., :2] + end_xyxy[..., 2:] - start_xyxy[..., :2] - start_xyxy[..., 2:])
-    length = np.hypot(shift[..., 0], shift[..., 1])[..., np.newaxis]
+    shift = 0.5 * (end_xyxy[:, :2] + end_xyxy[:, 2:] - start_xyxy[:, :2] - start_xyxy[:, 2:])
+    length = np.hypot(shift[:, 0], shift[:, 1])[:, np.newaxis]
     unit: Float64 = np.divide(shift, length, out=np.zeros_like(shift), where=length > 0.0)
     return unit
 
 
-def direction_consistency(track_directions: Float64, reference_xyxy: Float64, boxes: Float64) -> Float64:
-    """How well going on to each box agrees with the direction a track has moved in.
+def direction_consistency(track_directions: Float64, reference_xyxy: Float64, xyxy: Float64) -> Float64:
+    """How well going on to a box agrees with the direction a track has moved in, pair by pair.
 
     The angle term of OC-SORT's observation-centric momentum (Cao et al. 2023, section 4.2).
 
     Args:
-        track_directions: (N, 2) unit vectors, null where a track has none yet.
-        reference_xyxy: (N, 4) the observation each track's next direction is measured from.
-        boxes: (M, 4) xyxy pixels.
+        track_directions: (K, 2) unit vectors, null where a track has none yet.
+        reference_xyxy: (K, 4) the observation each track's next direction is measured from.
+        xyxy: (K, 4) the boxes it may go on to.
 
     Returns:
-        (N, M) float64: 0.5 for the same direction, −0.5 for the opposite, 0 where a track has none.
+        (K,) float64: 0.5 for the same direction, −0.5 for the opposite, 0 where a track has none.
     """
-    onward = directions(reference_xyxy[:, np.newaxis, :], boxes[np.newaxis, :, :])
-    cosine = np.einsum("nd,nmd->nm", track_directions, onward)
+    onward = directions(reference_xyxy, xyxy)
+    cosine = (track_directions * onward).sum(axis=1)
     consistency: Float64 = 0.5 - np.arccos(np.clip(cosine, -1.0, 1.0)) / np.pi
     return consistency
 

@@ -17,8 +17,8 @@ from vision.track.kalman import Float64
 from vision.track.lifecycle import Candidates, Lifecycle, LifecycleOptions, Pairing
 from vision.types import Bool, Detections, Tracks
 
-MAX_REPLAY_STEPS = 30
-"""Virtual observations of a re-update at most; the filter has long settled by then."""
+MAX_REPLAY_STEPS = 10
+"""Virtual observations of a re-update at most; the filter has settled by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class OcSortOptions:
 
     Attributes:
         start_confidence: what a detection needs to begin a track, and to be in the first association.
-        min_confidence: what a detection needs to carry on a track that was seen a moment ago.
+        min_confidence: what a detection needs to carry on a track that nothing better fits.
         min_iou: overlap a detection needs with a track.
         confirm_hits: observations in a row before a track is reported; in the first that many updates
             of a stream tracks are reported at once.
@@ -85,14 +85,11 @@ class OcSort:
             return pairing
         same_class = tracks.class_id[:, np.newaxis] == candidates.class_id[np.newaxis, :]
         predicted = boxes.iou(tracks.predicted_boxes(self._life.now_seconds), candidates.xyxy)
-        momentum = self._options.momentum_weight * candidates.confidence * self._consistency(candidates)
-
         near = same_class & (predicted >= self._options.min_iou)
-        pairing.add(*assign(predicted + momentum, near & strong))
+        pairing.add(*assign(predicted + self._momentum(candidates, near), near & strong))
 
-        # A weak detection carries on a track that stood there a moment ago; it revives none.
-        steady = (tracks.track_id > 0) & (tracks.missed == 0) & pairing.open_tracks
-        pairing.add(*assign(predicted, near & ~strong & steady[:, np.newaxis]))
+        # A weak detection carries on any track that nothing better fitted; it begins none.
+        pairing.add(*assign(predicted, near & ~strong & pairing.open_tracks[:, np.newaxis]))
 
         # Observation-centric recovery: what stopped while it was hidden is where it was last seen.
         last = boxes.iou(tracks.xyxy, candidates.xyxy)
@@ -100,7 +97,12 @@ class OcSort:
         pairing.add(*assign(last, still & (strong & ~pairing.taken)))
         return pairing
 
-    def _consistency(self, candidates: Candidates) -> Float64:
-        tracks = self._life.tracks
-        reference = tracks.reference_boxes(self._life.now_seconds, self._options.momentum_seconds)
-        return direction_consistency(tracks.direction, reference, candidates.xyxy)
+    def _momentum(self, candidates: Candidates, near: Bool) -> Float64:
+        """What the direction adds to the score of the pairs that are near, 0 for all others."""
+        tracks, options = self._life.tracks, self._options
+        rows, columns = np.nonzero(near)
+        reference = tracks.reference_boxes(self._life.now_seconds, options.momentum_seconds)
+        consistency = direction_consistency(tracks.direction[rows], reference[rows], candidates.xyxy[columns])
+        added = np.zeros(near.shape)
+        added[rows, columns] = options.momentum_weight * candidates.confidence[columns] * consistency
+        return added
