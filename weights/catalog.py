@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from weights.errors import CatalogError
 from weights.spec import ModelSpec, Task
 
-BUILT_IN = Path(__file__).with_name("catalog.toml")
-"""The catalogue that ships."""
+BUILT_IN = (Path(__file__).with_name("catalog.toml"), Path(__file__).with_name("pictures.toml"))
+"""The catalogue that ships: models and programs, and the photographs of the demo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +44,31 @@ class Catalog:
         """What the default pipeline needs."""
         return tuple(spec.id for spec in self.entries.values() if spec.default)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self.entries.values())
 
     def __len__(self) -> int:
         return len(self.entries)
 
 
-def load_catalog(path: Path | None = None) -> Catalog:
-    """The catalogue in `path`, or the one that ships.
+def load_catalog(*paths: Path) -> Catalog:
+    """The catalogue in these files together, or the one that ships.
 
     Raises:
         CatalogError: not readable, not TOML, an unknown or missing key, a value out of its range, a path
             that leaves its package, or an id twice. The message names file, entry and key.
     """
-    file = path or BUILT_IN
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{file}: the catalogue cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{file}: not valid TOML: {error}") from error
-    return parse_catalog(document, file.name)
+    entries: dict[str, ModelSpec] = {}
+    for path in paths or BUILT_IN:
+        for spec in parse_entries(_document(path), path.name):
+            if spec.id in entries:
+                raise CatalogError(f"{path.name}: two entries have the id {spec.id!r}")
+            entries[spec.id] = spec
+    return Catalog(MappingProxyType(entries))
 
 
-def parse_catalog(document: Mapping[str, Any], where: str) -> Catalog:
-    """The catalogue in a parsed TOML document.
+def parse_entries(document: Mapping[str, Any], where: str) -> Iterator[ModelSpec]:
+    """The entries of one parsed TOML document.
 
     Args:
         document: `labels` (name → list of class names, shared by entries) and `entry` (list of tables).
@@ -81,14 +80,17 @@ def parse_catalog(document: Mapping[str, Any], where: str) -> Catalog:
     unknown = sorted(document.keys() - {"labels", "entry"})
     if unknown:
         raise CatalogError(f"{where}: unknown key {unknown[0]!r}")
-    labels: Mapping[str, Any] = document.get("labels", {})
-    entries: dict[str, ModelSpec] = {}
     for number, table in enumerate(document.get("entry", []), start=1):
-        spec = _entry(table, labels, f"{where}: entry {table.get('id', number)!r}")
-        if spec.id in entries:
-            raise CatalogError(f"{where}: two entries have the id {spec.id!r}")
-        entries[spec.id] = spec
-    return Catalog(MappingProxyType(entries))
+        yield _entry(table, document.get("labels", {}), f"{where}: entry {table.get('id', number)!r}")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: the catalogue cannot be read: {error}") from error
 
 
 def _entry(table: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> ModelSpec:

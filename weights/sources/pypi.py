@@ -70,11 +70,18 @@ def _uv(wanted: Requirement, target: Path, uv: str) -> list[str]:
     command = [uv, "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(target)]
     command += ["--python", sys.executable]
     if wanted.platform:
-        system, _, machine = wanted.platform.partition("_")
-        command += ["--python-version", wanted.python, "--python-platform", f"{machine}-{system}"]
+        command += ["--python-version", wanted.python, "--python-platform", _uv_platform(wanted.platform)]
         command += ["--only-binary", wanted.name]
         return command
     return command + _artifact(wanted, wanted.name)
+
+
+def _uv_platform(tag: str) -> str:
+    """A wheel's platform tag in uv's words: `manylinux2014_x86_64` is `x86_64-manylinux2014`."""
+    for machine in ("x86_64", "aarch64"):
+        if tag.endswith(f"_{machine}"):
+            return f"{machine}-{tag.removesuffix(f'_{machine}')}"
+    return tag
 
 
 def _artifact(wanted: Requirement, which: str) -> list[str]:
