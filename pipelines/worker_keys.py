@@ -24,9 +24,11 @@ CANDIDATES_FILE = "candidates.pem"
 GALLERIES_FILE = "galleries.pem"
 GALLERY_SIGNERS_FILE = "gallery-signers.jwks.json"
 EVIDENCE_FILE = "evidence.jwks.json"
+REDIS_PASSWORD_FILE = "redis.password"  # noqa: S105
 
 _Key = TypeVar("_Key")
 
+_PASSWORD = re.compile(rb"[A-Za-z0-9_-]{32,128}")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -54,6 +56,7 @@ class WorkerKeys:
         galleries_private: opens the galleries sealed to it.
         gallery_signers: who may have signed a gallery.
         evidence_public: what evidence is sealed to.
+        redis_password: of its Redis user, `worker:<worker_id>`.
     """
 
     worker_id: str
@@ -61,6 +64,7 @@ class WorkerKeys:
     galleries_private: X25519PrivateKey
     gallery_signers: VerifyingKeys
     evidence_public: X25519PublicKey
+    redis_password: str
 
     @classmethod
     def load(cls, folder: Path) -> WorkerKeys:
@@ -81,10 +85,19 @@ class WorkerKeys:
             evidence_public=newest_sealing_key(
                 read_json(folder / EVIDENCE_FILE), str(folder / EVIDENCE_FILE)
             ).public,
+            redis_password=read_password(folder / REDIS_PASSWORD_FILE),
         )
 
     def __repr__(self) -> str:
         return f"WorkerKeys(worker_id={self.worker_id!r}, candidates={self.candidates.key_id!r})"
+
+
+def read_password(path: Path) -> str:
+    """The password in a key file; raises SealingError where it is missing, damaged or open to others."""
+    text = read_private(path)
+    if not _PASSWORD.fullmatch(text):
+        raise SealingError(f"{path}: holds no password of ours; restore it from the backup of the keys")
+    return text.decode("ascii")
 
 
 def _named(path: Path, parse: Callable[[bytes], _Key]) -> _Key:

@@ -8,6 +8,7 @@
         evidence.pem   evidence.jwks.json       X25519, opens evidence
         workers.jwks.json               public halves of every worker's candidate keys, by owner
         worker-seals.jwks.json          public halves of every worker's gallery keys, by owner
+        redis.password                  of the Redis user `api`
         subjects/<SHA-256 of subject_id>        32 bytes, the data key of one subject
       workers/<worker_id>/              all that worker is given (pipelines.worker_keys)
 
@@ -17,6 +18,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from pipelines import worker_keys as files
+from pipelines.acl import API_USER, worker_user
 from pipelines.errors import SealingError
 from pipelines.key_files import (
     check_private_folder,
@@ -76,6 +79,8 @@ class KeyStore:
         for name in ("workers", "worker-seals"):
             if not (store._api / f"{name}.jwks.json").exists():
                 write_json(store._api / f"{name}.jwks.json", {"keys": []})
+        if not (store._api / files.REDIS_PASSWORD_FILE).exists():
+            write_private(store._api / files.REDIS_PASSWORD_FILE, _new_password())
         return cls.open(folder)
 
     @classmethod
@@ -127,6 +132,16 @@ class KeyStore:
         before go on verifying.
         """
         return VerifyingKeys.from_jwks(read_json(self._api / "receipts.jwks.json")).to_jwks()
+
+    def redis_passwords(self) -> dict[str, str]:
+        """Passwords of the Redis users of the service and of every worker, by user."""
+        passwords = {API_USER: files.read_password(self._api / files.REDIS_PASSWORD_FILE)}
+        for worker_id in self.worker_ids():
+            folder = self._folder / "workers" / worker_id
+            # A folder that was moved to the worker's own machine has left only its public keys here.
+            if folder.exists():
+                passwords[worker_user(worker_id)] = files.read_password(folder / files.REDIS_PASSWORD_FILE)
+        return passwords
 
     # Workers.
 
@@ -217,6 +232,7 @@ class KeyStore:
         public = SealingPublicKey.of(sealing.public_key(), owner=worker_id, not_before=start)
         write_private(folder / files.CANDIDATES_FILE, signing.to_pem(), replace=True)
         write_private(folder / files.GALLERIES_FILE, sealing_key_to_pem(sealing), replace=True)
+        write_private(folder / files.REDIS_PASSWORD_FILE, _new_password(), replace=True)
         for source, target in (
             ("galleries.jwks.json", files.GALLERY_SIGNERS_FILE),
             ("evidence.jwks.json", files.EVIDENCE_FILE),
@@ -246,6 +262,10 @@ class KeyStore:
 
     def __repr__(self) -> str:
         return f"KeyStore({str(self._folder)!r})"
+
+
+def _new_password() -> bytes:
+    return secrets.token_urlsafe(32).encode("ascii")
 
 
 def _dated(key: SigningKey, start: datetime, owner: str | None = None) -> VerifyingKey:

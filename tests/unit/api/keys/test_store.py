@@ -33,7 +33,7 @@ def test_everything_made_is_its_owners_alone(store: KeyStore) -> None:
     for path in [store.folder, *store.folder.rglob("*")]:
         wanted = 0o700 if path.is_dir() else 0o600
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
-    assert len(_contents(store.folder)) == 14
+    assert len(_contents(store.folder)) == 16
 
 
 def test_init_again_changes_nothing(store: KeyStore) -> None:
@@ -125,6 +125,20 @@ class TestWorkers:
         with pytest.raises(SealingError):
             open_sealed(seal(b"x", store.worker_sealing_key("w2"), "c"), keys.galleries_private, "c")
         assert keys.candidates.key_id != other.candidates.key_id
+
+    def test_each_has_its_own_password_for_redis(self, store: KeyStore) -> None:
+        keys = WorkerKeys.load(store.create_worker("w1"))
+        store.create_worker("w2")
+        passwords = store.redis_passwords()
+        assert set(passwords) == {"api", "worker:w1", "worker:w2"}
+        assert len(set(passwords.values())) == 3
+        assert passwords["worker:w1"] == keys.redis_password
+
+    def test_a_folder_moved_to_the_workers_machine_is_not_missed(self, store: KeyStore, tmp_path: Path) -> None:
+        store.create_worker("w1").rename(tmp_path / "w1")
+        assert set(store.redis_passwords()) == {"api"}
+        assert store.worker_ids() == ("w1",)
+        assert WorkerKeys.load(tmp_path / "w1").worker_id == "w1"
 
     def test_its_folder_holds_no_private_key_of_the_service(self, store: KeyStore) -> None:
         folder = store.create_worker("w1")
