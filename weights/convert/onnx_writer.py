@@ -101,14 +101,16 @@ def upstream_weights(graph: Any) -> dict[str, Any]:
 
 
 def rebuild(graph: Any, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-    """The same computation with other declared inputs and outputs, initialisers sorted, remarks dropped."""
+    """The same computation with other declared inputs and outputs, without what no node uses."""
+    used = {value for node in graph.node for value in node.input}
     nodes = []
     for node in graph.node:
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         copy.ClearField("doc_string")
         nodes.append(copy)
-    tensors = sorted(graph.initializer, key=lambda tensor: str(tensor.name))
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    tensors = sorted(kept, key=lambda tensor: str(tensor.name))
     return helper.make_graph(nodes, name, inputs, outputs, tensors)
 
 
