@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.orm import DeclarativeBase
@@ -38,7 +37,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         in_utc = value.astimezone(UTC)
         return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """The time as it comes out: aware, in UTC."""
         if value is None:
             return None
@@ -51,5 +50,4 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
     def __repr__(self) -> str:
-        key: Any = [getattr(self, column.key) for column in self.__mapper__.primary_key]
-        return f"{type(self).__name__}({key})"  # columns hold names, hashes and seals: none is shown
+        return f"{type(self).__name__}()"  # columns hold names, hashes and seals: none is shown

@@ -1,4 +1,7 @@
-"""Who is looked for, by whose order, where and until when."""
+"""Who is looked for, by whose order, where and until when.
+
+A `…_by_key` is the person's name without case and blanks, to be compared with login names in SQL.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class Subject(Base):
     watchlist_id: Mapped[str] = mapped_column(ForeignKey("watchlists.watchlist_id"), index=True)
     name_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     requested_by: Mapped[str] = mapped_column(String(128))
+    requested_by_key: Mapped[str] = mapped_column(String(128))
     authorised_by: Mapped[str] = mapped_column(String(128))
+    authorised_by_key: Mapped[str] = mapped_column(String(128))
     legal_basis: Mapped[str] = mapped_column(String(500))
     case_reference: Mapped[str] = mapped_column(String(128))
     image_source: Mapped[str] = mapped_column(String(500))
@@ -66,7 +71,9 @@ class Deployment(Base):
     watchlist_id: Mapped[str] = mapped_column(ForeignKey("watchlists.watchlist_id"), index=True)
     purpose: Mapped[str] = mapped_column(String(500))
     requested_by: Mapped[str] = mapped_column(String(128))
+    requested_by_key: Mapped[str] = mapped_column(String(128))
     authorised_by: Mapped[str] = mapped_column(String(128))
+    authorised_by_key: Mapped[str] = mapped_column(String(128))
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime())
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -1,0 +1,69 @@
+"""The HTTP application: routes, headers, errors, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.staticfiles import StaticFiles
+
+import api
+from api.headers import SecurityHeaders
+from api.problems import install_error_handlers
+from api.routes import auth, candidates, evidence, records, reviews, service
+from api.services import Services
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""No request needs more: the longest carries a reason in words."""
+
+DESCRIPTION: Final = (
+    "Candidates are leads. Two people judge each, blind and apart, before anyone acts. "
+    "Errors are problem+json (RFC 9457); writes take an Idempotency-Key."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over services that exist; it starts and closes them with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        services.start()
+        try:
+            yield
+        finally:
+            services.close()
+
+    app = FastAPI(
+        title="Aiqyn",
+        version=metadata.version("aiqyn"),
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # both viewers load scripts from elsewhere, which the page's policy forbids
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = services
+    app.add_middleware(SecurityHeaders, https=services.settings.https)
+    install_error_handlers(app)
+    for part in (auth, reviews, evidence, candidates, records, service):
+        app.include_router(part.router)
+    _mount_console(app)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _mount_console(app: FastAPI) -> None:
+    """Serves the page, a pure client of the routes above; it comes last, so that no file hides a route."""
+    static = Path(api.__file__).parent / "console" / "static"
+    if (static / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=static, html=True), name="console")

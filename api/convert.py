@@ -1,0 +1,130 @@
+"""From the service's own objects to the shapes on the wire: the only place that does it."""
+
+from __future__ import annotations
+
+from api.accounts import Login, Principal
+from api.desk import Revealed
+from api.ledger.chain import Entry
+from api.oversight import CandidateView, ReceiptView
+from api.review.presentation import Presentation
+from api.schemas import (
+    CandidateOut,
+    FrameAccountingOut,
+    FrameOut,
+    JudgementView,
+    LedgerEntryOut,
+    LoginOut,
+    Me,
+    ProbeOut,
+    ReceiptOut,
+    ReferenceOut,
+    RevealOut,
+    ReviewOut,
+)
+
+
+def login_out(login: Login) -> LoginOut:
+    """A login, token included, to its owner."""
+    return LoginOut(
+        access_token=login.token,
+        expires_at=login.expires_at,
+        must_change_password=login.must_change_password,
+    )
+
+
+def me_out(principal: Principal) -> Me:
+    """Who one is."""
+    return Me(account_id=principal.account_id, username=principal.username, role=principal.role)
+
+
+def review_out(shown: Presentation) -> ReviewOut:
+    """A review. Everything here is seen before an answer: add nothing that tells."""
+    frame, probe, sighting = shown.frame, shown.probe, shown.sighting
+    return ReviewOut(
+        review_id=shown.review_id,
+        camera_id=sighting.camera_id,
+        observed_at=sighting.observed_at,
+        pts_seconds=sighting.pts_seconds,
+        queued_at=shown.queued_at,
+        frame=FrameOut(
+            evidence_id=frame.evidence_id,
+            width=frame.source.width,
+            height=frame.source.height,
+            face_xyxy=sighting.face_xyxy,
+        ),
+        probe=ProbeOut(
+            evidence_id=probe.evidence_id,
+            width=probe.source.width,
+            height=probe.source.height,
+            face_size_px=sighting.face_size_px,
+        ),
+        references=[
+            ReferenceOut(evidence_id=item.evidence_id, width=item.source.width, height=item.source.height)
+            for item in shown.references
+        ],
+        frame_accounting=FrameAccountingOut(**sighting.frame_accounting),
+    )
+
+
+def reveal_out(told: Revealed) -> RevealOut:
+    """What a judge is told after her answer."""
+    return RevealOut(
+        review_id=told.review_id,
+        name=told.name,
+        watchlist=told.watchlist,
+        similarity=told.similarity,
+        threshold=told.threshold,
+        outcome=told.outcome,
+    )
+
+
+def candidate_out(view: CandidateView) -> CandidateOut:
+    """A candidate to a supervisor or auditor."""
+    return CandidateOut(
+        candidate_id=view.candidate_id,
+        state=view.state,
+        round=view.round,
+        camera_id=view.camera_id,
+        deployment_id=view.deployment_id,
+        watchlist_id=view.watchlist_id,
+        subject_id=view.subject_id,
+        name=view.name,
+        similarity=view.similarity,
+        threshold=view.threshold,
+        observed_at=view.observed_at,
+        created_at=view.created_at,
+        judgements=[
+            JudgementView(
+                account_id=item.account_id,
+                round=item.round,
+                answer=item.answer,
+                reason=item.reason,
+                answered_at=item.answered_at,
+            )
+            for item in view.judgements
+        ],
+        is_control=view.is_control,
+        event=view.event,
+    )
+
+
+def receipt_out(view: ReceiptView) -> ReceiptOut:
+    """A receipt."""
+    return ReceiptOut(
+        receipt_id=view.receipt_id,
+        candidate_id=view.candidate_id,
+        issued_at=view.issued_at,
+        act_before=view.act_before,
+        receipt=view.jws,
+    )
+
+
+def ledger_entry_out(entry: Entry) -> LedgerEntryOut:
+    """A ledger entry with the exact text its hash covers."""
+    return LedgerEntryOut(
+        sequence=entry.sequence,
+        kind=entry.kind,
+        document=entry.document,
+        previous_sha256=entry.previous_sha256,
+        entry_sha256=entry.entry_sha256,
+    )

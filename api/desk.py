@@ -1,0 +1,277 @@
+"""The operator's desk: her queue, what she is shown, her answer, and what she is told afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from api.accounts import Principal
+from api.clock import Clock, Draw
+from api.errors import ConflictError, ForbiddenError, NotFoundError
+from api.ledger.chain import Happening
+from api.replays import WriteRequest, keep_result, replayed
+from api.review import guards, machine
+from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, State
+from api.review.errors import AlreadyJudgedError, NotEntitledError, NotOpenError
+from api.review.policies import ReviewPolicy
+from api.review.presentation import Presentation
+from api.store.candidates import CandidateRepository
+from api.store.engine import Database
+from api.store.ledger import LedgerRepository
+from api.store.lists import ListRepository
+from api.store.models import Account, CandidateRecord, PresentedEvidence, Review
+from api.store.people import PeopleRepository
+from api.store.reviews import QueuePosition, ReviewRepository
+from api.vault import SubjectVault
+from pipelines.events import EvidenceItem
+
+
+class EvidenceSource(Protocol):
+    """Opens sealed evidence."""
+
+    def read(self, item: EvidenceItem) -> bytes:
+        """The picture, JPEG."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGiven:
+    """What a judge says, and when the server heard it is the server's to say."""
+
+    answer: Answer
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Revealed:
+    """What a judge is told once she has answered."""
+
+    review_id: str
+    name: str
+    watchlist: str
+    similarity: float
+    threshold: float
+    outcome: State | None
+
+
+class ReviewDesk:
+    """Everything an operator does."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: SubjectVault,
+        evidence: EvidenceSource,
+        policy: ReviewPolicy,
+        clock: Clock,
+        draw: Draw,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._evidence = evidence
+        self._policy = policy
+        self._clock = clock
+        self._draw = draw
+
+    def queue(self, principal: Principal, after: QueuePosition | None, limit: int) -> list[Presentation]:
+        """The reviews she may answer now, oldest first; none whose existence would tell her anything."""
+        _check_operator(principal)
+        now = self._clock()
+        with self._database.read() as session:
+            reviews = ReviewRepository(session)
+            rows = reviews.open_for(_account(session, principal), now, after, limit)
+            shown = reviews.load(rows)
+            fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
+        if fresh:
+            self._note_listed(principal, fresh, now)
+        return shown
+
+    def _note_listed(self, principal: Principal, review_ids: list[str], now: datetime) -> None:
+        with self._database.write() as session:
+            reviews = ReviewRepository(session)
+            fresh = reviews.unlisted(principal.account_id, review_ids)  # another tab may have been first
+            if fresh:
+                reviews.note_listed(principal.account_id, fresh, now)
+                _note(session, "reviews_listed", now, principal, None, {"reviews": fresh})
+
+    def review(self, principal: Principal, review_id: str) -> Presentation:
+        """One review that is open to her, or that she has answered.
+
+        Raises:
+            NotFoundError: it is neither; whether it exists is not told.
+        """
+        _check_operator(principal)
+        now = self._clock()
+        with self._database.write() as session:
+            row = self._visible(session, principal, review_id, now)
+            CandidateRepository(session).claim(row.candidate_id, now)
+            _note(session, "review_viewed", now, principal, f"review:{review_id}")
+            return ReviewRepository(session).load([row])[0]
+
+    def picture(self, principal: Principal, evidence_id: str) -> bytes:
+        """One picture of a review that is open to her, or that she has answered; JPEG.
+
+        Raises:
+            NotFoundError: it belongs to neither.
+            EvidenceError: the sealed picture is gone or was changed.
+        """
+        _check_operator(principal)
+        now = self._clock()
+        with self._database.write() as session:
+            picture = ReviewRepository(session).picture(evidence_id)
+            if picture is None:
+                raise NotFoundError
+            row = self._visible(session, principal, picture.review_id, now)
+            CandidateRepository(session).claim(row.candidate_id, now)
+            about = f"review:{row.review_id}"
+            _note(session, "evidence_viewed", now, principal, about, {"kind": picture.kind})
+        return self._open(picture)
+
+    def judge(
+        self, principal: Principal, review_id: str, given: AnswerGiven, request: WriteRequest
+    ) -> dict[str, Any]:
+        """Her answer, taken once; the same request again gives the same result and no second answer.
+
+        Returns:
+            `{review_id, answer, answered_at}` as JSON values: nothing about what follows from it.
+
+        Raises:
+            ForbiddenError: she is no operator, was told too much, or had a part in the entry.
+            NotFoundError: no such review.
+            ConflictError: she has answered, or it is closed.
+        """
+        with self._database.write() as session:
+            before = replayed(session, request)
+            if before is not None:
+                return before
+            now = self._clock()
+            review = ReviewRepository(session).row(review_id)
+            if review is None or review.queued_at > now:
+                raise NotFoundError
+            candidates = CandidateRepository(session)
+            row = candidates.row(review.candidate_id, lock=True)
+            if row is None:
+                raise NotFoundError
+            case = self._answered(candidates, row, principal, given, now)
+            candidates.claim(row.candidate_id, now)
+            detail = {"answer": given.answer.value, "round": case.round, "state": case.state.value}
+            _note(session, "judged", now, principal, f"review:{review_id}", detail)
+            result = {
+                "review_id": review_id,
+                "answer": given.answer.value,
+                "answered_at": now.isoformat(),
+            }
+            keep_result(session, request, 201, result, now)
+            return result
+
+    def _answered(
+        self,
+        candidates: CandidateRepository,
+        row: CandidateRecord,
+        principal: Principal,
+        given: AnswerGiven,
+        now: datetime,
+    ) -> Case:
+        case = candidates.case(row)
+        judge = Judge(principal.account_id, principal.session_id, principal.role)
+        answer = Judgement(judge.account_id, judge.session_id, case.round, given.answer, now, given.reason)
+        try:
+            guards.check_may_judge(case, judge, candidates.involvement(row))
+            case = machine.record_answer(case, answer, self._policy, self._draw())
+        except NotEntitledError as error:
+            raise ForbiddenError(error.code, str(error)) from error
+        except AlreadyJudgedError as error:
+            raise ConflictError("already_judged", str(error)) from error
+        except NotOpenError as error:
+            raise ConflictError("review_closed", str(error)) from error
+        candidates.add_judgement(row.candidate_id, case.judgements[-1])
+        candidates.save(row, case)
+        return case
+
+    def reveal(self, principal: Principal, review_id: str) -> Revealed:
+        """Name, list and score of a candidate she has answered; from then on she has been told.
+
+        Raises:
+            NotFoundError: no such review for her.
+            ForbiddenError: she has not answered it.
+        """
+        _check_operator(principal)
+        now = self._clock()
+        with self._database.write() as session:
+            review = self._visible(session, principal, review_id, now)
+            candidates = CandidateRepository(session)
+            row = candidates.row(review.candidate_id)
+            if row is None or not _has_answered(candidates.case(row), principal):
+                raise ForbiddenError("not_answered", "answer first; then you are told")
+            candidates.disclose([row.candidate_id], principal.account_id, "reveal", now)
+            _note(session, "revealed", now, principal, f"review:{review_id}")
+            return self._told(session, review_id, row)
+
+    def _told(self, session: Session, review_id: str, row: CandidateRecord) -> Revealed:
+        lists = ListRepository(session)
+        subject, watchlist = lists.subject(row.subject_id), lists.watchlist(row.watchlist_id)
+        if subject is None or watchlist is None:
+            raise NotFoundError
+        state = State(row.state)
+        return Revealed(
+            review_id=review_id,
+            name=self._vault.open_name(subject.subject_id, subject.name_sealed),
+            watchlist=watchlist.name,
+            similarity=row.similarity,
+            threshold=row.threshold,
+            outcome=None if state in JUDGEABLE else state,
+        )
+
+    def _visible(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
+        reviews, candidates = ReviewRepository(session), CandidateRepository(session)
+        review = reviews.row(review_id)
+        if review is None:
+            raise NotFoundError
+        if reviews.is_open_for(_account(session, principal), review_id, now):
+            return review
+        row = candidates.row(review.candidate_id)
+        if row is None or not _has_answered(candidates.case(row), principal):
+            raise NotFoundError
+        return review
+
+    def _open(self, picture: PresentedEvidence) -> bytes:
+        if picture.reference_id is None:
+            return self._evidence.read(EvidenceItem.model_validate(picture.sealed))
+        with self._database.read() as session:
+            reference = ListRepository(session).reference(picture.reference_id)
+        if reference is None:
+            raise NotFoundError
+        return self._vault.open_portrait(
+            reference.subject_id, reference.reference_id, reference.portrait_sealed
+        )
+
+
+def _check_operator(principal: Principal) -> None:
+    try:
+        guards.check_role(principal.role)
+    except NotEntitledError as error:
+        raise ForbiddenError(error.code, str(error)) from error
+
+
+def _has_answered(case: Case, principal: Principal) -> bool:
+    return any(item.account_id == principal.account_id for item in case.judgements)
+
+
+def _account(session: Session, principal: Principal) -> Account:
+    account = PeopleRepository(session).by_id(principal.account_id)
+    if account is None:
+        raise NotFoundError
+    return account
+
+
+def _note(
+    session: Session,
+    kind: str,
+    now: datetime,
+    principal: Principal,
+    about: str | None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    LedgerRepository(session).append(Happening(kind, now, principal.account_id, about, detail or {}))

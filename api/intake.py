@@ -1,0 +1,223 @@
+"""How candidates come in: checked, deduplicated, kept, presented. What cannot be believed is refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from api.clock import Clock, new_evidence_id, new_review_id
+from api.controls import ControlLibrary, Neighbour, evidence_sources, reference_sources
+from api.keys.store import KeyStore
+from api.ledger.chain import Happening
+from api.review.cases import State
+from api.review.policies import ReviewPolicy
+from api.review.presentation import Sighting, present
+from api.store.candidates import CandidateRepository
+from api.store.engine import Database
+from api.store.ledger import LedgerRepository
+from api.store.lists import ListRepository
+from api.store.models import CandidateRecord
+from api.store.reviews import ReviewRepository
+from pipelines.errors import SealingError
+from pipelines.events import Candidate, EvidenceItem, unsigned_document
+from pipelines.signing import verify_event
+
+CLOCK_LEEWAY: Final = timedelta(minutes=2)
+"""How far a worker's clock may be off when its candidate is held against the deployment's times."""
+
+
+class IntakeRefusedError(Exception):
+    """A candidate nobody may be shown; its sender's fault or a forgery. `reason` goes with it to `dead`."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Taken(StrEnum):
+    """What became of a candidate that was believed."""
+
+    ACCEPTED = "accepted"
+    UPDATED = "updated"
+    DUPLICATE = "duplicate"
+    FROZEN = "frozen"
+
+
+class Intake:
+    """Takes candidates into the records."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: KeyStore,
+        controls: ControlLibrary,
+        policy: ReviewPolicy,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._controls = controls
+        self._policy = policy
+        self._clock = clock
+
+    def accept(self, candidate: Candidate) -> Taken:
+        """Keeps a candidate; on return it is committed and its message may be acknowledged.
+
+        Raises:
+            IntakeRefusedError: not signed by the worker it names, outside any active deployment, of a
+                subject not on the list, or without the evidence a judge needs.
+        """
+        now = self._clock()
+        try:
+            self._verify_signature(candidate)
+            frame, probe = _evidence(candidate)
+            with self._database.write() as session:
+                _check_deployed(session, candidate, now)
+                return self._keep(session, candidate, frame, probe, now)
+        except IntakeRefusedError as refusal:
+            self._note_refusal(candidate, refusal, now)
+            raise
+
+    def _verify_signature(self, candidate: Candidate) -> None:
+        try:
+            key = verify_event(
+                unsigned_document(candidate), candidate.signature, self._keys.worker_verifying_keys()
+            )
+        except SealingError as error:
+            raise IntakeRefusedError("bad_signature", str(error)) from error
+        if key.owner != candidate.worker_id:
+            raise IntakeRefusedError("bad_signature", "signed by another worker than the event names")
+
+    def _keep(
+        self,
+        session: Session,
+        candidate: Candidate,
+        frame: EvidenceItem,
+        probe: EvidenceItem,
+        now: datetime,
+    ) -> Taken:
+        candidates = CandidateRepository(session)
+        candidate_id = str(candidate.candidate_id)
+        known = candidates.row(candidate_id, lock=True)
+        if known is not None:
+            if candidate.revision <= known.revision:
+                return Taken.DUPLICATE
+            if known.claimed_at is not None or State(known.state) is not State.OPEN:
+                self._note(session, "revision_ignored", candidate, now)
+                return Taken.FROZEN
+            self._update(session, known, candidate)
+            self._present(session, candidate, frame, probe, now)
+            self._note(session, "candidate_updated", candidate, now)
+            return Taken.UPDATED
+        candidates.add(self._row(candidate, now))
+        self._present(session, candidate, frame, probe, now)
+        self._note(session, "candidate_received", candidate, now)
+        neighbour = Neighbour(candidate.deployment_id, candidate.observed_at, candidate.pts_seconds)
+        self._controls.mix_in(session, neighbour, now)
+        return Taken.ACCEPTED
+
+    def _row(self, candidate: Candidate, now: datetime) -> CandidateRecord:
+        return CandidateRecord(
+            candidate_id=str(candidate.candidate_id),
+            revision=candidate.revision,
+            event=candidate.model_dump(mode="json"),
+            camera_id=candidate.camera_id,
+            deployment_id=candidate.deployment_id,
+            watchlist_id=candidate.watchlist_id,
+            subject_id=candidate.subject_id,
+            observed_at=candidate.observed_at,
+            similarity=candidate.similarity,
+            threshold=candidate.threshold,
+            state=State.OPEN.value,
+            round=0,
+            created_at=now,
+            expires_at=now + self._policy.expire_after,
+        )
+
+    def _update(self, session: Session, row: CandidateRecord, candidate: Candidate) -> None:
+        row.revision = candidate.revision
+        row.event = candidate.model_dump(mode="json")
+        row.observed_at = candidate.observed_at
+        row.similarity, row.threshold = candidate.similarity, candidate.threshold
+        session.flush()
+
+    def _present(
+        self,
+        session: Session,
+        candidate: Candidate,
+        frame: EvidenceItem,
+        probe: EvidenceItem,
+        now: datetime,
+    ) -> None:
+        reviews = ReviewRepository(session)
+        earlier = reviews.of_candidate(str(candidate.candidate_id))
+        sighting = Sighting(
+            camera_id=candidate.camera_id,
+            observed_at=candidate.observed_at,
+            pts_seconds=candidate.pts_seconds,
+            face_xyxy=candidate.face_xyxy,
+            face_size_px=candidate.quality.face_size_px,
+            frame_accounting=asdict(candidate.frame_accounting),
+        )
+        sources = [
+            *evidence_sources(frame.model_dump(), probe.model_dump()),
+            *reference_sources(session, candidate.subject_id),
+        ]
+        # A revision keeps its place and its address in the queue; its pictures get new addresses.
+        review_id = earlier.review_id if earlier else new_review_id()
+        queued_at = earlier.queued_at if earlier else now
+        reviews.keep(
+            str(candidate.candidate_id), present(review_id, queued_at, sighting, sources, new_evidence_id)
+        )
+
+    def _note(self, session: Session, kind: str, candidate: Candidate, now: datetime) -> None:
+        about = f"candidate:{candidate.candidate_id}"
+        detail = {
+            "revision": candidate.revision,
+            "worker_id": candidate.worker_id,
+            "camera_id": candidate.camera_id,
+            "deployment_id": candidate.deployment_id,
+        }
+        LedgerRepository(session).append(Happening(kind, now, "intake", about, detail))
+
+    def _note_refusal(self, candidate: Candidate, refusal: IntakeRefusedError, now: datetime) -> None:
+        about = f"candidate:{candidate.candidate_id}"
+        with self._database.write() as session:
+            LedgerRepository(session).append(
+                Happening("candidate_refused", now, "intake", about, {"code": refusal.code})
+            )
+
+
+def _check_deployed(session: Session, candidate: Candidate, now: datetime) -> None:
+    lists = ListRepository(session)
+    deployment = lists.deployment(candidate.deployment_id)
+    if deployment is None or deployment.watchlist_id != candidate.watchlist_id:
+        raise IntakeRefusedError("unknown_deployment", "no deployment of that id searches that list")
+    # A candidate may have waited in a worker's spool: what counts is when the face was seen.
+    live = candidate.observed_at_source == "wall_clock" and candidate.observed_at is not None
+    seen_at = candidate.observed_at if live and candidate.observed_at is not None else now
+    if seen_at > now + CLOCK_LEEWAY or not deployment.covers(candidate.camera_id, seen_at):
+        raise IntakeRefusedError("not_deployed", "the deployment does not cover that camera at that time")
+    subject = lists.subject(candidate.subject_id)
+    listed = (
+        subject is not None
+        and subject.watchlist_id == candidate.watchlist_id
+        and subject.removed_at is None
+        and subject.expires_at > now
+    )
+    if not listed:
+        raise IntakeRefusedError("not_listed", "the subject is not on the list, or not any more")
+
+
+def _evidence(candidate: Candidate) -> tuple[EvidenceItem, EvidenceItem]:
+    """The redacted frame and the probe."""
+    by_kind = {item.kind: item for item in candidate.evidence}
+    frame, probe = by_kind.get("frame_redacted"), by_kind.get("probe")
+    if frame is None or probe is None:
+        raise IntakeRefusedError("no_evidence", "a judge needs the redacted frame and the probe")
+    return frame, probe

@@ -1,0 +1,47 @@
+"""The one way out: outbox rows become entries of `aiqyn:confirmed`, at least once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from api.clock import Clock
+from api.store.engine import Database
+from api.store.ledger import OutboxRepository
+
+
+class ConfirmedSink(Protocol):
+    """Whatever takes receipts; on return the receipt is durable there."""
+
+    def publish(self, receipt: str) -> None:
+        """Publishes one receipt, a compact JWS.
+
+        Raises:
+            BusError: the bus is away or refuses; the receipt stays in the outbox.
+        """
+
+
+class OutboxPublisher:
+    """Publishes what the outbox holds, oldest first.
+
+    A crash between publishing and noting it publishes the event again: consumers recognise the
+    receipt's `jti`.
+    """
+
+    def __init__(self, database: Database, sink: ConfirmedSink, clock: Clock) -> None:
+        self._database = database
+        self._sink = sink
+        self._clock = clock
+
+    def run_once(self) -> int:
+        """Publishes every unsent event; returns how many.
+
+        Raises:
+            BusError: the bus is away; what was not sent stays for the next time.
+        """
+        with self._database.read() as session:
+            waiting = OutboxRepository(session).unsent()
+        for row in waiting:
+            self._sink.publish(row.event["receipt"])
+            with self._database.write() as session:
+                OutboxRepository(session).mark_sent(row.outbox_id, self._clock())
+        return len(waiting)

@@ -1,0 +1,68 @@
+"""Cursors: where a page ended, opaque to clients, meaningless elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime
+
+from api.errors import BadRequestError
+
+
+def time_cursor(moment: datetime, row_id: str) -> str:
+    """The cursor of a row in an order of times and ids."""
+    return _packed([moment.astimezone(UTC).isoformat(), row_id])
+
+
+def read_time_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """The row a cursor stands for; None for the first page.
+
+    Raises:
+        BadRequestError: not a cursor of ours.
+    """
+    if cursor is None:
+        return None
+    match _unpacked(cursor):
+        case [str(moment), str(row_id)]:
+            try:
+                parsed = datetime.fromisoformat(moment)
+            except ValueError as error:
+                raise _not_ours() from error
+            if parsed.tzinfo is not None:
+                return parsed, row_id
+    raise _not_ours()
+
+
+def sequence_cursor(sequence: int) -> str:
+    """The cursor of a ledger entry."""
+    return _packed([sequence])
+
+
+def read_sequence_cursor(cursor: str | None) -> int:
+    """The sequence a cursor stands for; 0 for the first page.
+
+    Raises:
+        BadRequestError: not a cursor of ours.
+    """
+    if cursor is None:
+        return 0
+    match _unpacked(cursor):
+        case [int(sequence)] if 0 <= sequence < 2**63:
+            return sequence
+    raise _not_ours()
+
+
+def _packed(values: list[str | int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _unpacked(cursor: str) -> object:
+    try:
+        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise _not_ours() from error
+
+
+def _not_ours() -> BadRequestError:
+    return BadRequestError("bad_cursor", "the cursor is not one this service gave; begin without it")

@@ -1,0 +1,116 @@
+"""How errors leave the service: problem+json, each denial in the ledger, nothing of the inside."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError, OperationalError
+from starlette.exceptions import HTTPException
+
+from api.accounts import Principal
+from api.deps import services_of
+from api.errors import ApiError
+from api.schemas import Problem, ProblemField
+from pipelines.errors import PipelineError
+
+MEDIA_TYPE: Final = "application/problem+json"
+_log = structlog.get_logger(__name__)
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": HTTPStatus(status).phrase, "model": Problem}
+    for status in (400, 401, 403, 404, 409, 422, 429)
+}
+"""Errors a route may document: pick what it can give."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route for OpenAPI; every route can also say 422."""
+    return {status: RESPONSES[status] for status in sorted({*statuses, 422})}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Gives every error its one form."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(IntegrityError, _collision)
+    app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(PipelineError, _inner_error)
+    app.add_exception_handler(Exception, _inner_error)
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str | None = None,
+    headers: dict[str, str] | None = None,
+    errors: list[ProblemField] | None = None,
+) -> JSONResponse:
+    """An error as problem+json."""
+    problem = Problem(
+        type=f"urn:aiqyn:problem:{code}",
+        title=title or HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        errors=errors,
+    )
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def _api_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ApiError):
+        raise error
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if principal is not None or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        # Without a login only wrong passwords are logged (by the login itself): else anybody who can
+        # reach the port could fill the ledger.
+        services_of(request).accounts.note_denial(principal, _route(request), error)
+    return problem_response(error.status, error.code, error.detail, title=error.title, headers=error.headers)
+
+
+def _route(request: Request) -> str:
+    """The route's pattern, so that no id of a client's choosing gets into the ledger."""
+    route = request.scope.get("route")
+    return f"{request.method} {getattr(route, 'path', 'unknown')}"
+
+
+def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [
+        ProblemField(location=".".join(str(part) for part in item["loc"]), message=item["msg"])
+        for item in error.errors()
+    ]
+    return problem_response(422, "invalid_request", "the request does not fit", errors=fields[:20])
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    return problem_response(error.status_code, code, phrase, headers=dict(error.headers or {}))
+
+
+def _collision(_request: Request, _error: Exception) -> JSONResponse:
+    return problem_response(409, "conflict", "somebody else was faster; look again")
+
+
+def _database_away(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("database_away", error=type(error).__name__)
+    return problem_response(503, "database_away", "the database does not answer; try again")
+
+
+def _inner_error(request: Request, error: Exception) -> JSONResponse:
+    # Messages of inner errors may name paths or ids: they go into the log, not to the client.
+    _log.error("inner_error", route=_route(request), error=type(error).__name__, reason=str(error)[:200])
+    return problem_response(500, "internal_error", "this could not be done; the log says why")

@@ -1,0 +1,239 @@
+"""Watchlists, entries, deployments and gallery versions: made by the rules, sealed, logged."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from api.clock import Clock
+from api.ledger.chain import Happening
+from api.review.deployments import DeploymentTerms, check_deployment
+from api.review.errors import RecordError
+from api.review.watchlists import DEFAULT_MAX_ENTRIES, EntryTerms, check_entry, check_size
+from api.store.engine import Database
+from api.store.ledger import LedgerRepository
+from api.store.lists import ListRepository, person_key
+from api.store.models import GalleryVersion, Subject, SubjectReference, Watchlist
+from api.vault import SubjectVault
+from vision.images import decode_image
+from vision.types import Float32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ReferenceInput:
+    """One picture of a subject, as enrolment gives it.
+
+    Attributes:
+        portrait_jpeg: the face, encoded afresh from pixels by enrolment, so that nothing of the original
+            file is in it.
+        template: (D,) float32, unit length.
+        embedder_id: which model made the template.
+        embedder_sha256: exactly which file of it.
+    """
+
+    portrait_jpeg: bytes
+    template: Float32
+    embedder_id: str
+    embedder_sha256: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GallerySubject:
+    """A listed subject's templates, opened: for building a gallery and for nothing else.
+
+    Attributes:
+        subject_id: the entry.
+        templates: (D,) float32 each.
+    """
+
+    subject_id: str
+    templates: tuple[Float32, ...]
+
+
+class RecordService:
+    """Makes and reads the records of who is looked for, and where."""
+
+    def __init__(self, database: Database, vault: SubjectVault, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    def ensure_watchlist(self, name: str, purpose: str, max_entries: int = DEFAULT_MAX_ENTRIES) -> str:
+        """The id of the list of that name; made where there is none.
+
+        Raises:
+            RecordError: no name or no purpose.
+        """
+        if not name.strip() or not purpose.strip():
+            raise RecordError("a watchlist has a name and a purpose")
+        now = self._clock()
+        with self._database.write() as session:
+            lists = ListRepository(session)
+            known = lists.watchlist_named(name)
+            if known is not None:
+                return known.watchlist_id
+            watchlist_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            lists.add(
+                Watchlist(
+                    watchlist_id=watchlist_id,
+                    name=name,
+                    purpose=purpose,
+                    max_entries=max_entries,
+                    created_at=now,
+                )
+            )
+            self._note(session, "watchlist_added", f"watchlist:{watchlist_id}", max_entries=max_entries)
+        return watchlist_id
+
+    def add_subject(
+        self, watchlist_id: str, name: str, references: Sequence[ReferenceInput], terms: EntryTerms
+    ) -> str:
+        """The id of a new entry; it is random, so that nothing which carries it tells the name.
+
+        Raises:
+            RecordError: no such list, list full, no reference, or terms that break a rule.
+            SealingError: the key store cannot be written.
+            ImageError: a portrait is no picture.
+        """
+        now = self._clock()
+        check_entry(terms, now)
+        if not references:
+            raise RecordError("an entry has at least one reference picture")
+        subject_id = f"sub_{secrets.token_hex(12)}"
+        self._vault.create_key(subject_id)
+        try:
+            with self._database.write() as session:
+                lists = ListRepository(session)
+                self._check_room(lists, watchlist_id)
+                lists.add(self._subject(subject_id, watchlist_id, name, terms))
+                lists.add(*self._references(subject_id, references))
+                self._note(
+                    session,
+                    "entry_added",
+                    f"subject:{subject_id}",
+                    watchlist_id=watchlist_id,
+                    references=len(references),
+                    expires_at=terms.expires_at.isoformat(),
+                )
+        except BaseException:
+            self._vault.destroy_key(subject_id)  # a key without an entry would never be destroyed later
+            raise
+        return subject_id
+
+    def add_deployment(self, terms: DeploymentTerms) -> None:
+        """Activates a list on cameras, for a time and a purpose.
+
+        Raises:
+            RecordError: no such list, or terms that break a rule.
+        """
+        check_deployment(terms)
+        with self._database.write() as session:
+            lists = ListRepository(session)
+            if lists.watchlist(terms.watchlist_id) is None:
+                raise RecordError(f"there is no watchlist {terms.watchlist_id}")
+            lists.add_deployment(terms, self._clock())
+            self._note(
+                session,
+                "deployment_added",
+                f"deployment:{terms.deployment_id}",
+                watchlist_id=terms.watchlist_id,
+                cameras=sorted(terms.camera_ids),
+                starts_at=terms.starts_at.isoformat(),
+                ends_at=terms.ends_at.isoformat(),
+            )
+
+    def active_deployments(self, watchlist_id: str) -> list[DeploymentTerms]:
+        """Deployments of a list that have not ended, newest first."""
+        with self._database.read() as session:
+            return ListRepository(session).deployments_of(watchlist_id, self._clock())
+
+    def gallery_subjects(self, watchlist_id: str, embedder_sha256: str) -> list[GallerySubject]:
+        """The list's entries in force with their templates of one model, in the order of their ids."""
+        with self._database.read() as session:
+            lists = ListRepository(session)
+            found = []
+            for subject in lists.listed(watchlist_id, self._clock()):
+                rows = lists.references(subject.subject_id)
+                templates = tuple(
+                    self._vault.open_template(row.subject_id, row.reference_id, row.template_sealed)
+                    for row in rows
+                    if row.embedder_sha256 == embedder_sha256
+                )
+                if templates:
+                    found.append(GallerySubject(subject.subject_id, templates))
+            return found
+
+    def next_gallery_version(self, deployment_id: str) -> int:
+        """The version the deployment's next gallery has, from 1."""
+        with self._database.read() as session:
+            return ListRepository(session).newest_gallery(deployment_id) + 1
+
+    def note_gallery(self, version: GalleryVersion) -> None:
+        """Keeps that a gallery version was published."""
+        with self._database.write() as session:
+            ListRepository(session).add(version)
+            self._note(
+                session,
+                "gallery_published",
+                f"deployment:{version.deployment_id}",
+                version=version.version,
+                subjects=version.subjects,
+                templates=version.templates,
+                sha256=version.content_sha256,
+            )
+
+    def _check_room(self, lists: ListRepository, watchlist_id: str) -> None:
+        watchlist = lists.watchlist(watchlist_id)
+        if watchlist is None:
+            raise RecordError(f"there is no watchlist {watchlist_id}")
+        check_size(len(lists.listed(watchlist_id, self._clock())), 1, watchlist.max_entries)
+
+    def _subject(self, subject_id: str, watchlist_id: str, name: str, terms: EntryTerms) -> Subject:
+        return Subject(
+            subject_id=subject_id,
+            watchlist_id=watchlist_id,
+            name_sealed=self._vault.seal_name(subject_id, name),
+            requested_by=terms.requested_by,
+            requested_by_key=person_key(terms.requested_by),
+            authorised_by=terms.authorised_by,
+            authorised_by_key=person_key(terms.authorised_by),
+            legal_basis=terms.legal_basis,
+            case_reference=terms.case_reference,
+            image_source=terms.image_source,
+            created_at=self._clock(),
+            expires_at=terms.expires_at,
+        )
+
+    def _references(self, subject_id: str, references: Sequence[ReferenceInput]) -> list[SubjectReference]:
+        rows = []
+        for position, reference in enumerate(references):
+            reference_id = f"ref_{secrets.token_hex(12)}"
+            jpeg = reference.portrait_jpeg
+            height, width = decode_image(jpeg, name="portrait").shape[:2]
+            rows.append(
+                SubjectReference(
+                    reference_id=reference_id,
+                    subject_id=subject_id,
+                    position=position,
+                    portrait_sealed=self._vault.seal_portrait(subject_id, reference_id, jpeg),
+                    portrait_width=width,
+                    portrait_height=height,
+                    template_sealed=self._vault.seal_template(subject_id, reference_id, reference.template),
+                    embedder_id=reference.embedder_id,
+                    embedder_sha256=reference.embedder_sha256,
+                    created_at=self._clock(),
+                )
+            )
+        return rows
+
+    def _note(self, session: Session, kind: str, about: str, **detail: object) -> None:
+        LedgerRepository(session).append(Happening(kind, self._clock(), "console", about, detail))
+
+
+def _slug(name: str) -> str:
+    """Letters and digits of a name, for an id; names in other scripts become `list`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40] or "list"

@@ -1,0 +1,25 @@
+"""Pictures of reviews, under addresses that exist for one review alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.deps import Operator, ServicesDep
+from api.problems import documented
+
+router = APIRouter(prefix="/api/v1/evidence", tags=["reviews"])
+
+
+@router.get(
+    "/{evidence_id}",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG"}, **documented(401, 403, 404)},
+)
+def get_evidence(
+    evidence_id: Annotated[str, Path(max_length=64)], principal: Operator, services: ServicesDep
+) -> Response:
+    """A picture of a review that is open to this operator, or that she has answered."""
+    jpeg = services.desk.picture(principal, evidence_id)
+    return Response(jpeg, media_type="image/jpeg", headers={"Content-Disposition": "inline"})

@@ -1,0 +1,56 @@
+"""The operator's queue and her answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.convert import reveal_out, review_out
+from api.deps import Cursor, IdempotencyKey, Limit, Operator, ServicesDep
+from api.desk import AnswerGiven
+from api.pagination import read_time_cursor, time_cursor
+from api.problems import documented
+from api.replays import WriteRequest
+from api.schemas import JudgementIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
+
+router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
+
+ReviewId = Annotated[str, Path(max_length=64)]
+
+
+@router.get("", responses=documented(400, 401, 403))
+def list_reviews(
+    principal: Operator, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
+) -> ReviewPage:
+    """Reviews this operator may answer now, oldest first."""
+    shown = services.desk.queue(principal, read_time_cursor(cursor), limit + 1)
+    page = shown[:limit]
+    more = len(shown) > limit
+    return ReviewPage(
+        items=[review_out(item) for item in page],
+        next_cursor=time_cursor(page[-1].queued_at, page[-1].review_id) if more else None,
+    )
+
+
+@router.get("/{review_id}", responses=documented(401, 403, 404))
+def get_review(review_id: ReviewId, principal: Operator, services: ServicesDep) -> ReviewOut:
+    """One review that is open to this operator, or that she has answered."""
+    return review_out(services.desk.review(principal, review_id))
+
+
+@router.post("/{review_id}/judgements", status_code=201, responses=documented(400, 401, 403, 404, 409))
+def judge(
+    review_id: ReviewId, body: JudgementIn, principal: Operator, services: ServicesDep, key: IdempotencyKey
+) -> JudgementOut:
+    """Takes this operator's one answer. The same key again gives the same result and no second answer."""
+    action = f"POST /reviews/{review_id}/judgements"
+    request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
+    given = AnswerGiven(body.answer, body.reason)
+    return JudgementOut.model_validate(services.desk.judge(principal, review_id, given, request))
+
+
+@router.get("/{review_id}/reveal", responses=documented(401, 403, 404))
+def reveal(review_id: ReviewId, principal: Operator, services: ServicesDep) -> RevealOut:
+    """Name, list and score, to an operator who has answered."""
+    return reveal_out(services.desk.reveal(principal, review_id))

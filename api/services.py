@@ -1,0 +1,157 @@
+"""Joins settings, database, keys and bus into the services routes and threads work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.accounts import AccountService
+from api.background import Background, BackgroundLoop
+from api.clock import Clock, Draw, draw
+from api.clockwork import ExpirySweeper, HoldClock, Issuer
+from api.controls import ControlLibrary
+from api.desk import ReviewDesk
+from api.evidence import EvidenceCabinet
+from api.intake import Intake
+from api.keys.store import KeyStore
+from api.outlets.outbox import OutboxPublisher
+from api.oversight import Oversight
+from api.records import RecordService
+from api.settings import Settings
+from api.store.engine import Database, open_engine
+from api.store.migrate import current_revision, migrate, newest_revision
+from api.stream import Bus, connect_bus
+from api.vault import SubjectVault
+from pipelines.errors import PipelineError
+from pipelines.events import utc_now
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Services:
+    """Everything one running service is made of."""
+
+    settings: Settings
+    database: Database
+    keys: KeyStore
+    accounts: AccountService
+    desk: ReviewDesk
+    oversight: Oversight
+    records: RecordService
+    controls: ControlLibrary
+    intake: Intake
+    hold_clock: HoldClock
+    sweeper: ExpirySweeper
+    bus: Bus | None
+    outbox: OutboxPublisher | None
+    background: Background
+
+    def start(self) -> None:
+        """Starts the threads."""
+        self.background.start()
+
+    def close(self) -> None:
+        """Stops the threads and lets go of bus and database."""
+        self.background.stop()
+        if self.bus is not None:
+            self.bus.close()
+        self.database.close()
+
+    def liveness(self) -> dict[str, str]:
+        """`ok` or what is wrong, for the process and each of its threads."""
+        return {"process": "ok", **self.background.liveness()}
+
+    def readiness(self) -> dict[str, str]:
+        """`ok` or what is wrong, for everything work needs."""
+        return {
+            "database": self._database_state(),
+            "keys": self._keys_state(),
+            "bus": self._bus_state(),
+            **self.background.readiness(),
+        }
+
+    def _database_state(self) -> str:
+        try:
+            return "ok" if current_revision(self.database.engine) == newest_revision() else "old schema"
+        except SQLAlchemyError:
+            return "away"
+
+    def _keys_state(self) -> str:
+        try:
+            KeyStore.open(self.keys.folder)
+        except PipelineError:
+            return "unusable"
+        return "ok"
+
+    def _bus_state(self) -> str:
+        if self.bus is None:
+            return "not configured"
+        return "ok" if self.bus.answers() else "away"
+
+
+def build_services(settings: Settings, *, clock: Clock = utc_now, chance: Draw = draw) -> Services:
+    """All services, on a database brought to the newest schema; threads are not started yet.
+
+    Args:
+        settings: where things are, and the policy.
+        clock: gives the time; tests hand in their own.
+        chance: gives numbers from [0, 1); tests hand in their own.
+
+    Raises:
+        SealingError: the key store is missing or open to others.
+        BusError: Redis is configured and away, or refuses.
+    """
+    keys = KeyStore.open(settings.keys_dir)
+    database = Database(open_engine(settings.database_url))
+    migrate(database.engine)
+    policy, vault = settings.policy, SubjectVault(keys)
+    evidence = EvidenceCabinet(settings.evidence_url, keys)
+    controls = ControlLibrary(database, evidence, policy, clock, chance)
+    intake = Intake(database, keys, controls, policy, clock)
+    hold_clock = HoldClock(database, Issuer(settings.issuer, keys, policy), clock)
+    sweeper = ExpirySweeper(database, clock)
+    bus = _bus(settings, intake, keys)
+    outbox = OutboxPublisher(database, bus, clock) if bus else None
+    return Services(
+        settings=settings,
+        database=database,
+        keys=keys,
+        accounts=AccountService(database, clock, session_lifetime=settings.session_lifetime),
+        desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
+        oversight=Oversight(database, vault, policy, clock),
+        records=RecordService(database, vault, clock),
+        controls=controls,
+        intake=intake,
+        hold_clock=hold_clock,
+        sweeper=sweeper,
+        bus=bus,
+        outbox=outbox,
+        background=_background(settings, hold_clock, sweeper, bus, outbox),
+    )
+
+
+def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
+    if settings.redis_url is None:
+        return None
+    redis = connect_bus(settings.redis_url, settings.redis_username, settings.redis_password)
+    return Bus(redis, intake, keys)
+
+
+def _background(
+    settings: Settings,
+    hold_clock: HoldClock,
+    sweeper: ExpirySweeper,
+    bus: Bus | None,
+    outbox: OutboxPublisher | None,
+) -> Background:
+    if not settings.run_background:
+        return Background([])
+    interval = settings.sweep_interval_seconds
+    loops = [
+        BackgroundLoop("hold-clock", hold_clock.run_once, interval),
+        BackgroundLoop("expiry-sweeper", sweeper.run_once, interval),
+    ]
+    if bus is not None and outbox is not None:
+        loops.append(BackgroundLoop("intake", bus.take_in, 0.0))
+        loops.append(BackgroundLoop("outbox", outbox.run_once, interval))
+    return Background(loops)

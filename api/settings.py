@@ -1,0 +1,85 @@
+"""What the service needs to know to run, taken out of the one configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from api.review.policies import ReviewPolicy
+from pipelines.config import Config
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Settings of one running service. Variables `AIQYN_*` have been applied by `load_config` already.
+
+    Attributes:
+        database_url: SQLAlchemy URL; may hold a password.
+        evidence_url: fsspec URL of sealed evidence; may hold a password.
+        keys_dir: the key store.
+        policy: times and shares of judging.
+        issuer: how receipts name this system.
+        redis_url: None: no bus; nothing is taken in and nothing leaves (tests, look at the page).
+        redis_username: the ACL user of this process.
+        redis_password: of that user.
+        session_lifetime: how long a login lasts.
+        sweep_interval_seconds: how often hold, expiry and outbox are looked at.
+        run_background: whether the threads of intake, hold, expiry and outbox run in this process.
+        https: whether clients reach this service over TLS, so that they may be told to insist on it.
+    """
+
+    database_url: str
+    evidence_url: str
+    keys_dir: Path
+    policy: ReviewPolicy = field(default_factory=ReviewPolicy)
+    issuer: str = "aiqyn"
+    redis_url: str | None = None
+    redis_username: str | None = None
+    redis_password: str | None = None
+    session_lifetime: timedelta = timedelta(hours=12)
+    sweep_interval_seconds: float = 0.5
+    run_background: bool = True
+    https: bool = False
+
+    def __repr__(self) -> str:
+        return f"Settings(policy={self.policy!r})"
+
+
+def settings_from(
+    config: Config,
+    *,
+    redis_url: str | None = None,
+    control_first: bool = False,
+    control_spread_seconds: float = 30.0,
+    https: bool = False,
+) -> Settings:
+    """The service's part of a configuration.
+
+    Args:
+        config: as loaded.
+        redis_url: of an embedded Redis; the configured one where None.
+        control_first: whether a control comes with the very first candidate (the demo's choice).
+        control_spread_seconds: how long after a real candidate a control may enter the queue.
+        https: whether clients reach the service over TLS.
+    """
+    chosen = config.api
+    password = config.redis.password
+    return Settings(
+        database_url=config.database_address(),
+        evidence_url=config.evidence_address(),
+        keys_dir=config.paths.keys_dir,
+        policy=ReviewPolicy(
+            hold=timedelta(seconds=chosen.hold_seconds),
+            act_for=timedelta(seconds=chosen.act_for_seconds),
+            expire_after=timedelta(seconds=chosen.expire_after_seconds),
+            second_judge_share=chosen.second_judge_share,
+            control_share=chosen.control_share,
+            control_first=control_first,
+            control_spread=timedelta(seconds=control_spread_seconds),
+        ),
+        redis_url=redis_url or config.redis.address(),
+        redis_username=config.redis.username,
+        redis_password=None if password is None else password.get_secret_value(),
+        https=https,
+    )

@@ -1,0 +1,114 @@
+"""Ledger, outbox, receipts and kept results as records."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from api.ledger.chain import Entry, Happening, chained
+from api.store.models import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
+
+
+class LedgerRepository:
+    """Appends to the ledger and reads it; there is nothing else one can do with it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def append(self, happening: Happening) -> Entry:
+        """The happening as the newest entry, in the caller's transaction."""
+        head = self._session.scalars(select(LedgerHead).with_for_update()).one()
+        entry = chained(happening, head.sequence + 1, head.entry_sha256)
+        self._session.add(
+            LedgerEntry(
+                sequence=entry.sequence,
+                document=entry.document,
+                kind=entry.kind,
+                previous_sha256=entry.previous_sha256,
+                entry_sha256=entry.entry_sha256,
+            )
+        )
+        head.sequence, head.entry_sha256 = entry.sequence, entry.entry_sha256
+        self._session.flush()
+        return entry
+
+    def page(self, after_sequence: int, limit: int) -> list[Entry]:
+        """Entries later than `after_sequence`, oldest first."""
+        rows = self._session.scalars(
+            select(LedgerEntry)
+            .where(LedgerEntry.sequence > after_sequence)
+            .order_by(LedgerEntry.sequence)
+            .limit(limit)
+        )
+        return [
+            Entry(row.sequence, row.document, row.kind, row.previous_sha256, row.entry_sha256) for row in rows
+        ]
+
+
+class OutboxRepository:
+    """Events on their way out, and the receipts they carry."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(
+        self, *, candidate_id: str, schema_name: str, event: dict[str, Any], receipt: Receipt, now: datetime
+    ) -> None:
+        """Stores receipt and event together, in the caller's transaction."""
+        self._session.add(receipt)
+        self._session.add(
+            OutboxEvent(
+                outbox_id=secrets.token_hex(16),
+                candidate_id=candidate_id,
+                schema_name=schema_name,
+                event=event,
+                created_at=now,
+                attempts=0,
+            )
+        )
+        self._session.flush()
+
+    def unsent(self, limit: int = 100) -> Sequence[OutboxEvent]:
+        """Events not known to be published, oldest first."""
+        return self._session.scalars(
+            select(OutboxEvent)
+            .where(OutboxEvent.sent_at.is_(None))
+            .order_by(OutboxEvent.created_at, OutboxEvent.outbox_id)
+            .limit(limit)
+        ).all()
+
+    def mark_sent(self, outbox_id: str, now: datetime) -> None:
+        """Notes that the bus has it."""
+        self._session.execute(
+            update(OutboxEvent)
+            .where(OutboxEvent.outbox_id == outbox_id, OutboxEvent.sent_at.is_(None))
+            .values(sent_at=now, attempts=OutboxEvent.attempts + 1)
+        )
+
+    def receipt(self, receipt_or_candidate_id: str) -> Receipt | None:
+        """A receipt by its own id or its candidate's."""
+        wanted = receipt_or_candidate_id
+        return self._session.scalars(
+            select(Receipt).where((Receipt.receipt_id == wanted) | (Receipt.candidate_id == wanted))
+        ).one_or_none()
+
+
+class IdempotencyRepository:
+    """Results kept under their clients' keys."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find(self, account_id: str, key: str) -> IdempotentResult | None:
+        """What was answered under this key, if anything was."""
+        return self._session.get(IdempotentResult, (account_id, key))
+
+    def keep(self, result: IdempotentResult) -> None:
+        """Keeps a result in the transaction that produced it."""
+        self._session.add(result)
+        self._session.flush()

@@ -1,0 +1,129 @@
+"""Watchlists, subjects, deployments and gallery versions as records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.review.deployments import DeploymentTerms
+from api.store.models import (
+    Deployment,
+    DeploymentCamera,
+    GalleryVersion,
+    Subject,
+    SubjectReference,
+    Watchlist,
+)
+
+
+def person_key(person: str) -> str:
+    """A person's name as it is compared: without case and surrounding blanks."""
+    return person.strip().casefold()
+
+
+class ListRepository:
+    """Finds and keeps who is looked for, and where."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, *rows: Watchlist | Subject | SubjectReference | GalleryVersion) -> None:
+        """Keeps new rows."""
+        self._session.add_all(rows)
+        self._session.flush()
+
+    def watchlist(self, watchlist_id: str) -> Watchlist | None:
+        """A list by its id."""
+        return self._session.get(Watchlist, watchlist_id)
+
+    def watchlist_named(self, name: str) -> Watchlist | None:
+        """A list by its name."""
+        return self._session.scalars(select(Watchlist).where(Watchlist.name == name)).one_or_none()
+
+    def subject(self, subject_id: str) -> Subject | None:
+        """An entry by its id."""
+        return self._session.get(Subject, subject_id)
+
+    def listed(self, watchlist_id: str, at: datetime) -> Sequence[Subject]:
+        """Entries of a list in force at a time, in the order of their ids."""
+        return self._session.scalars(
+            select(Subject)
+            .where(
+                Subject.watchlist_id == watchlist_id, Subject.removed_at.is_(None), Subject.expires_at > at
+            )
+            .order_by(Subject.subject_id)
+        ).all()
+
+    def references(self, subject_id: str) -> Sequence[SubjectReference]:
+        """The pictures of an entry, in order."""
+        return self._session.scalars(
+            select(SubjectReference)
+            .where(SubjectReference.subject_id == subject_id)
+            .order_by(SubjectReference.position)
+        ).all()
+
+    def reference(self, reference_id: str) -> SubjectReference | None:
+        """One picture by its id."""
+        return self._session.get(SubjectReference, reference_id)
+
+    def add_deployment(self, terms: DeploymentTerms, now: datetime) -> None:
+        """Keeps a new deployment and its cameras."""
+        self._session.add(
+            Deployment(
+                deployment_id=terms.deployment_id,
+                watchlist_id=terms.watchlist_id,
+                purpose=terms.purpose,
+                requested_by=terms.requested_by,
+                requested_by_key=person_key(terms.requested_by),
+                authorised_by=terms.authorised_by,
+                authorised_by_key=person_key(terms.authorised_by),
+                starts_at=terms.starts_at,
+                ends_at=terms.ends_at,
+                created_at=now,
+            )
+        )
+        self._session.flush()
+        self._session.add_all(
+            DeploymentCamera(deployment_id=terms.deployment_id, camera_id=camera_id)
+            for camera_id in sorted(terms.camera_ids)
+        )
+        self._session.flush()
+
+    def deployment(self, deployment_id: str) -> DeploymentTerms | None:
+        """A deployment and its cameras by its id."""
+        row = self._session.get(Deployment, deployment_id)
+        return None if row is None else self._terms(row)
+
+    def deployments_of(self, watchlist_id: str, at: datetime) -> list[DeploymentTerms]:
+        """Deployments that search a list at a time, newest first."""
+        rows = self._session.scalars(
+            select(Deployment)
+            .where(Deployment.watchlist_id == watchlist_id, Deployment.ends_at > at)
+            .order_by(Deployment.created_at.desc(), Deployment.deployment_id)
+        )
+        return [self._terms(row) for row in rows]
+
+    def newest_gallery(self, deployment_id: str) -> int:
+        """The newest gallery version of a deployment; 0 when there is none."""
+        newest = self._session.scalar(
+            select(func.max(GalleryVersion.version)).where(GalleryVersion.deployment_id == deployment_id)
+        )
+        return newest or 0
+
+    def _terms(self, row: Deployment) -> DeploymentTerms:
+        cameras = self._session.scalars(
+            select(DeploymentCamera.camera_id).where(DeploymentCamera.deployment_id == row.deployment_id)
+        )
+        return DeploymentTerms(
+            deployment_id=row.deployment_id,
+            watchlist_id=row.watchlist_id,
+            camera_ids=frozenset(cameras),
+            purpose=row.purpose,
+            requested_by=row.requested_by,
+            authorised_by=row.authorised_by,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+        )

@@ -1,0 +1,193 @@
+"""Presentations and their pictures as records, and which of them an account may be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_
+from sqlalchemy.orm import Session
+
+from api.review.cases import JUDGEABLE
+from api.review.presentation import Picture, PictureSource, Presentation, Sighting
+from api.store.models import (
+    Account,
+    CandidateRecord,
+    Deployment,
+    Disclosure,
+    JudgementRecord,
+    PresentedEvidence,
+    Review,
+    ReviewListing,
+    Subject,
+)
+
+QueuePosition = tuple[datetime, str]
+"""Where a page of the queue ended: `queued_at` and review id of its last row."""
+
+
+class ReviewRepository:
+    """Finds and keeps what judges are shown."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def keep(self, candidate_id: str, shown: Presentation) -> None:
+        """Keeps a presentation, in place of an earlier one of the same candidate."""
+        self._forget(candidate_id)
+        sighting = shown.sighting
+        self._session.add(
+            Review(
+                review_id=shown.review_id,
+                candidate_id=candidate_id,
+                camera_id=sighting.camera_id,
+                observed_at=sighting.observed_at,
+                pts_seconds=sighting.pts_seconds,
+                queued_at=shown.queued_at,
+                face_xyxy=list(sighting.face_xyxy),
+                face_size_px=sighting.face_size_px,
+                frame_accounting=sighting.frame_accounting,
+            )
+        )
+        self._session.flush()
+        self._session.add_all(
+            PresentedEvidence(
+                evidence_id=picture.evidence_id,
+                review_id=shown.review_id,
+                kind=picture.source.kind,
+                position=position,
+                width=picture.source.width,
+                height=picture.source.height,
+                sealed=picture.source.sealed,
+                reference_id=picture.source.reference_id,
+            )
+            for position, picture in enumerate(shown.pictures)
+        )
+        self._session.flush()
+
+    def _forget(self, candidate_id: str) -> None:
+        review_ids = select(Review.review_id).where(Review.candidate_id == candidate_id)
+        for table in (PresentedEvidence, ReviewListing):
+            self._session.execute(delete(table).where(table.review_id.in_(review_ids)))
+        self._session.execute(delete(Review).where(Review.candidate_id == candidate_id))
+
+    def row(self, review_id: str) -> Review | None:
+        """The review's own row."""
+        return self._session.get(Review, review_id)
+
+    def of_candidate(self, candidate_id: str) -> Review | None:
+        """The review of a candidate."""
+        return self._session.scalars(select(Review).where(Review.candidate_id == candidate_id)).one_or_none()
+
+    def load(self, rows: Sequence[Review]) -> list[Presentation]:
+        """Full presentations of rows, in their order."""
+        evidence = self._session.scalars(
+            select(PresentedEvidence)
+            .where(PresentedEvidence.review_id.in_([row.review_id for row in rows]))
+            .order_by(PresentedEvidence.position)
+        ).all()
+        return [_presentation(row, [e for e in evidence if e.review_id == row.review_id]) for row in rows]
+
+    def picture(self, evidence_id: str) -> PresentedEvidence | None:
+        """One picture of one review."""
+        return self._session.get(PresentedEvidence, evidence_id)
+
+    def open_for(
+        self, account: Account, now: datetime, after: QueuePosition | None, limit: int
+    ) -> Sequence[Review]:
+        """Reviews the account may answer now, oldest first.
+
+        Nothing but age orders them; what is left out is what she answered, was told about, or had a
+        part in listing.
+
+        Args:
+            account: an operator's.
+            now: reviews queued later are not there yet.
+            after: where the page before ended.
+            limit: rows at most.
+        """
+        query = (
+            _answerable(now)
+            .where(*_uninvolved(account))
+            .order_by(Review.queued_at, Review.review_id)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(tuple_(Review.queued_at, Review.review_id) > tuple_(*after))
+        return self._session.scalars(query).all()
+
+    def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
+        """Whether the account may answer this review now."""
+        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account))
+        return self._session.scalars(query).first() is not None
+
+    def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
+        """Those of the reviews never listed to the account before, in their order."""
+        known = set(
+            self._session.scalars(
+                select(ReviewListing.review_id).where(
+                    ReviewListing.account_id == account_id, ReviewListing.review_id.in_(review_ids)
+                )
+            )
+        )
+        return [review_id for review_id in review_ids if review_id not in known]
+
+    def note_listed(self, account_id: str, review_ids: Sequence[str], now: datetime) -> None:
+        """Notes that reviews were listed to the account."""
+        self._session.add_all(
+            ReviewListing(review_id=review_id, account_id=account_id, listed_at=now)
+            for review_id in review_ids
+        )
+        self._session.flush()
+
+
+def _answerable(now: datetime) -> Select[Review]:
+    return (
+        select(Review)
+        .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
+        .join(Subject, Subject.subject_id == CandidateRecord.subject_id)
+        .join(Deployment, Deployment.deployment_id == CandidateRecord.deployment_id)
+        .where(
+            CandidateRecord.state.in_([state.value for state in sorted(JUDGEABLE)]),
+            CandidateRecord.expires_at > now,
+            Review.queued_at <= now,
+        )
+    )
+
+
+def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
+    answered = exists().where(
+        JudgementRecord.candidate_id == Review.candidate_id, JudgementRecord.account_id == account.account_id
+    )
+    told = exists().where(
+        Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account.account_id
+    )
+    return [
+        ~answered,
+        ~told,
+        Subject.requested_by_key != account.username,
+        Subject.authorised_by_key != account.username,
+        Deployment.requested_by_key != account.username,
+        Deployment.authorised_by_key != account.username,
+    ]
+
+
+def _presentation(row: Review, evidence: Sequence[PresentedEvidence]) -> Presentation:
+    pictures = [
+        Picture(
+            item.evidence_id,
+            PictureSource(item.kind, item.width, item.height, item.sealed, item.reference_id),  # type: ignore[arg-type]  # written from the same literal
+        )
+        for item in evidence
+    ]
+    left, top, right, bottom = row.face_xyxy
+    sighting = Sighting(
+        row.camera_id,
+        row.observed_at,
+        row.pts_seconds,
+        (left, top, right, bottom),
+        row.face_size_px,
+        row.frame_accounting,
+    )
+    frame, probe, *references = pictures
+    return Presentation(row.review_id, row.queued_at, sighting, frame, probe, tuple(references))

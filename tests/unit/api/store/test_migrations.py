@@ -1,0 +1,117 @@
+"""The migrations make exactly the tables the code uses, and the database refuses what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from api.ledger.chain import GENESIS, Happening, LedgerError, check_chain
+from api.store.engine import Database, open_engine
+from api.store.ledger import LedgerRepository
+from api.store.migrate import current_revision, migrate, newest_revision
+from api.store.models import Base
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(open_engine(f"sqlite:///{tmp_path / 'aiqyn.db'}"))
+    migrate(made.engine)
+    yield made
+    made.close()
+
+
+def test_migrations_and_models_agree(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    assert current_revision(database.engine) == newest_revision()
+    assert migrate(database.engine) == newest_revision()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("secure_delete", 1),
+        ("foreign_keys", 1),
+        ("recursive_triggers", 1),
+    ],
+)
+def test_sqlite_is_set_up_for_keeping(database: Database, pragma: str, value: object) -> None:
+    with database.engine.connect() as connection:
+        assert connection.execute(text(f"PRAGMA {pragma}")).scalar() == value
+
+
+def append(database: Database, kind: str) -> None:
+    with database.write() as session:
+        LedgerRepository(session).append(Happening(kind, NOON, "tester", "thing:1", {"n": 1}))
+
+
+def test_the_ledger_is_chained_from_its_first_entry(database: Database) -> None:
+    for kind in ("one", "two", "three"):
+        append(database, kind)
+    with database.read() as session:
+        entries = LedgerRepository(session).page(0, 10)
+    assert [entry.sequence for entry in entries] == [1, 2, 3]
+    assert entries[0].previous_sha256 == GENESIS
+    assert check_chain(entries) == entries[-1].entry_sha256
+    with pytest.raises(LedgerError):
+        check_chain([entries[0], entries[2]])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET kind = 'x'",
+        "DELETE FROM ledger",
+        "INSERT OR REPLACE INTO ledger SELECT sequence, document, 'x', previous_sha256, entry_sha256 FROM ledger",
+    ],
+)
+def test_the_ledger_cannot_be_rewritten(database: Database, statement: str) -> None:
+    append(database, "one")
+    with pytest.raises(IntegrityError, match="append-only"), database.engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_a_rewritten_ledger_is_noticed_even_without_its_triggers(database: Database) -> None:
+    append(database, "one")
+    append(database, "two")
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER ledger_refuses_update"))
+        connection.execute(
+            text("UPDATE ledger SET document = replace(document, 'tester', 'nobody') WHERE sequence = 1")
+        )
+    with database.read() as session, pytest.raises(LedgerError, match="entry 1"):
+        check_chain(LedgerRepository(session).page(0, 10))
+
+
+def test_times_come_back_aware_and_in_utc(database: Database) -> None:
+    from api.store.models import Watchlist
+
+    local = NOON.astimezone().replace(microsecond=7)
+    with database.write() as session:
+        session.add(Watchlist(watchlist_id="w", name="n", purpose="p", max_entries=1, created_at=local))
+    with database.read() as session:
+        kept = session.get_one(Watchlist, "w").created_at
+    assert kept == local
+    assert kept.utcoffset() == timedelta(0)
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as session:
+        LedgerRepository(session).append(Happening("one", NOON, "tester"))
+        raise ZeroDivisionError
+    with database.read() as session:
+        assert LedgerRepository(session).page(0, 10) == []
