@@ -82,7 +82,7 @@ def broad_excepts(file: SourceFile) -> list[str]:
         if not re.search(r"\b(everything|Exception|BaseException)\b", caught):
             continue
         raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-        reasoned = re.search(r"noqa: BLE001\s*[-,:]?\s*\w{3,}.*", lines[node.lineno - 1])
+        reasoned = re.search(r"noqa: BLE001\s*[-,:#]*\s*\w{3,}.*", lines[node.lineno - 1])
         if not raises and not reasoned:
             found.append(f"{file.path}:{node.lineno}")
     return found
