@@ -27,7 +27,7 @@ from vision.types import Float32, Image, ModelInput
 MAX_PIXELS = 64_000_000
 """Largest picture decoded unless told otherwise; the biggest photographs of today's cameras fit."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 """Pillow's names of the formats read. A short list on purpose: each decoder is a surface to attack."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
