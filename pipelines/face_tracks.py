@@ -35,7 +35,7 @@ class FaceTrackOptions:
     """
 
     forget_after_seconds: float = 0.8
-    tracking_box_factor: float = 2.0
+    tracking_box_factor: float = 3.0
     dense_looks: int = 10
     recheck_seconds: float = 0.5
 

@@ -12,6 +12,7 @@ comes with the frames. One session is used by one thread; `set_gallery` is calle
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,7 +21,7 @@ from typing import Self
 from pipelines.accounting import FrameAccounting
 from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, TrackSummary
-from pipelines.stages import Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
+from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
 from vision.errors import GalleryError, SourceDecodeError
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
@@ -86,7 +87,7 @@ class CameraSession:
         self._cuts = SceneCuts()
         self._counter = FrameCounter()
         self._watch: Watch | None = None
-        self._last_pts_seconds: float | None = None
+        self._last_pts_seconds = -math.inf
         self._undecodable: Callable[[], int] = lambda: 0
 
     def __enter__(self) -> Self:
@@ -139,8 +140,8 @@ class CameraSession:
         Tracks not seen for too long end here, whatever the inference rate is. A picture that is not
         wanted is counted as not sampled; one that is must be given to `infer`.
         """
-        if self._last_pts_seconds is not None and pts_seconds < self._last_pts_seconds:
-            self.end_tracks()  # the source started over
+        if pts_seconds < self._last_pts_seconds - CLOCK_RESTART_SECONDS:
+            self.end_tracks()
         self._last_pts_seconds = pts_seconds
         self._faces.expire(pts_seconds)
         wanted = self._sampler.wants(pts_seconds)

@@ -5,6 +5,7 @@ All time is the source's own, in seconds, and comes with the frame; nothing here
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ class Engines:
     detector: Detector | None = None
 
 
+CLOCK_RESTART_SECONDS = 1.0
+"""A step back by more than this is a source that started over; a smaller one is a late frame."""
+
+
 class Sampler:
     """Chooses frames by their time, so that `inference_fps` holds whatever the source's rate is.
 
@@ -62,11 +67,11 @@ class Sampler:
             raise ValueError(f"inference_fps must be above 0, got {inference_fps}")
         self._period_seconds = 1 / inference_fps if inference_fps else 0.0
         self._due_seconds: float | None = None
-        self._last_seconds = 0.0
+        self._last_seconds = -math.inf
 
     def wants(self, pts_seconds: float) -> bool:
         """Whether the frame of this time is due."""
-        went_back = pts_seconds < self._last_seconds
+        went_back = pts_seconds < self._last_seconds - CLOCK_RESTART_SECONDS
         self._last_seconds = pts_seconds
         if self._due_seconds is None or went_back:
             self._due_seconds = pts_seconds + self._period_seconds
@@ -76,7 +81,9 @@ class Sampler:
         if pts_seconds < self._due_seconds - 0.001:
             return False
         # Kept on the grid, so that the mean rate is right; after a gap the grid starts anew.
-        self._due_seconds = max(self._due_seconds + self._period_seconds, pts_seconds + 0.001)
+        late_seconds = pts_seconds - self._due_seconds
+        base_seconds = pts_seconds if late_seconds > self._period_seconds else self._due_seconds
+        self._due_seconds = base_seconds + self._period_seconds
         return True
 
 
@@ -221,7 +228,7 @@ def roomier(faces: Faces, factor: float) -> Detections:
     A face is small against what its owner walks between two sampled frames: at ten frames a
     second a walker moves by about her face's width, and two boxes of her face no longer touch.
     Boxes buffered in proportion to their size keep the overlap and the order (C-BIoU, Yang et al.,
-    WACV 2023).
+    WACV 2023). Three times the side is about head and shoulders.
 
     Args:
         faces: N faces.

@@ -35,7 +35,8 @@ def axis(index: int) -> Float32:
 
 def look(person: int, similarity: float, aside: int) -> Float32:
     """A look with this cosine to the person, the rest along another direction."""
-    return similarity * axis(person) + np.sqrt(1 - similarity**2, dtype=np.float32) * axis(aside)
+    rest = float(np.sqrt(1 - similarity**2))
+    return np.asarray(similarity * axis(person) + rest * axis(aside), np.float32)
 
 
 GALLERY = Gallery(np.stack([axis(0), axis(1)]), ["ann", "bea"])
@@ -162,7 +163,7 @@ def test_refuses_what_is_no_look(embedding: Float32, weight: float, error: type[
     assert fusion.frames_fused == 0
 
 
-@pytest.mark.parametrize("bad", [{"min_looks": 1}, {"alternatives": -1}])
-def test_refuses_options_that_are_no_fusion(bad: dict[str, int]) -> None:
+@pytest.mark.parametrize(("min_looks", "alternatives"), [(1, 5), (3, -1)])
+def test_refuses_options_that_are_no_fusion(min_looks: int, alternatives: int) -> None:
     with pytest.raises(ValueError, match="must"):
-        FusionOptions(**{"min_looks": 3, "disagreement_similarity": 0.2, **bad})
+        FusionOptions(min_looks=min_looks, disagreement_similarity=0.2, alternatives=alternatives)
