@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,13 +29,14 @@ class Catalog:
         """The entry of that id.
 
         Raises:
-            CatalogError: there is none; the message names those there are.
+            CatalogError: there is none; the message names the nearest.
         """
         try:
             return self.entries[entry_id]
         except KeyError:
-            known = ", ".join(self.entries)
-            raise CatalogError(f"unknown id {entry_id!r}; the catalogue has: {known}") from None
+            near = get_close_matches(entry_id, self.entries, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ";"
+            raise CatalogError(f"unknown id {entry_id!r}{hint} aiqyn weights list shows them all") from None
 
     def of_task(self, task: Task) -> tuple[ModelSpec, ...]:
         """The entries for one task, in the order of the file; none is an empty tuple."""

@@ -1,0 +1,58 @@
+"""Model cards: what is known of an entry, for people, out of the catalogue alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from weights.spec import InputSpec, ModelSpec
+
+
+def model_card(spec: ModelSpec) -> str:
+    """The card of one entry as Markdown, ending in a line break."""
+    sections = [f"# {spec.id}", spec.title, _facts(spec)]
+    if spec.input:
+        sections += ["## Input", "\n".join(f"- {line}" for line in _input(spec.input))]
+    for heading, text in (
+        ("Output", spec.output),
+        ("Training data", spec.training_data),
+        ("Accuracy", "\n".join(f"- {each.figure}. Source: {each.source}." for each in spec.published)),
+        ("Notes", spec.notes),
+        ("Alternatives", spec.alternatives),
+    ):
+        if text:
+            sections += [f"## {heading}", text]
+    if len(spec.labels) > 1:
+        sections += [f"## Labels ({len(spec.labels)})", ", ".join(spec.labels)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _facts(spec: ModelSpec) -> str:
+    lines = [
+        f"- Task: {spec.task}; family: {spec.family}; version: {spec.version}",
+        f"- Licence: {spec.licence}. {spec.licence_note}".rstrip(),
+        f"- Source: {spec.source.label} ({spec.source.kind}), {spec.source.download_bytes:,} bytes to fetch",
+    ]
+    lines += [f"- Source file: {file.path}, SHA-256 {file.sha256}" for file in spec.source.files]
+    if spec.conversion:
+        lines.append(f"- Converted by us to ONNX: {spec.size_bytes:,} bytes, SHA-256 {spec.sha256}")
+    if spec.dimension:
+        lines.append(f"- Embedding length: {spec.dimension}")
+    if spec.machine:
+        lines.append(f"- Runs on: {spec.machine}")
+    if spec.picture:
+        lines += [f"- Shows: {spec.picture.person}, {spec.picture.occasion}", f"- By: {spec.picture.credit}"]
+    return "\n".join(lines)
+
+
+def _input(spec: InputSpec) -> Iterator[str]:
+    width, height = spec.size_wh
+    if width:
+        yield f"Size: {width}×{height} pixels"
+    if spec.multiple_of_px:
+        yield f"Any width and height that are multiples of {spec.multiple_of_px} pixels"
+    yield f"Colour order: {spec.colour.upper()}, values 0 to 255, then (x − mean) × scale"
+    yield f"Mean: {', '.join(f'{value:g}' for value in spec.mean)}"
+    yield f"Scale: {', '.join(f'{value:.6g}' for value in spec.scale)}"
+    if spec.landmarks_template:
+        points = ", ".join(f"({x:g}, {y:g})" for x, y in spec.landmarks_template)
+        yield f"Aligned so that the five landmarks fall on {points}"
