@@ -71,7 +71,7 @@ class BackgroundLoop:
             _log.error(
                 "background_failed", part=self.name, error=type(error).__name__, failures=self._failures
             )
-            return min(self._interval * 2 ** min(self._failures, 8), _MAX_PAUSE_SECONDS)
+            return min(max(self._interval, 0.1) * 2.0 ** min(self._failures, 8), _MAX_PAUSE_SECONDS)
         self._failures = 0
         return 0.0 if done else self._interval
 

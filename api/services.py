@@ -19,8 +19,9 @@ from api.outlets.outbox import OutboxPublisher
 from api.oversight import Oversight
 from api.records import RecordService
 from api.settings import Settings
-from api.store.engine import Database, open_engine
-from api.store.migrate import current_revision, migrate, newest_revision
+from api.store.engine import Database
+from api.store.migrate import current_revision, newest_revision
+from api.store.open import open_database
 from api.stream import Bus, connect_bus
 from api.vault import SubjectVault
 from pipelines.errors import PipelineError
@@ -39,6 +40,7 @@ class Services:
     oversight: Oversight
     records: RecordService
     controls: ControlLibrary
+    evidence: EvidenceCabinet
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
@@ -102,8 +104,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, chance: Draw =
         BusError: Redis is configured and away, or refuses.
     """
     keys = KeyStore.open(settings.keys_dir)
-    database = Database(open_engine(settings.database_url))
-    migrate(database.engine)
+    database = open_database(settings.database_url)
     policy, vault = settings.policy, SubjectVault(keys)
     evidence = EvidenceCabinet(settings.evidence_url, keys)
     controls = ControlLibrary(database, evidence, policy, clock, chance)
@@ -121,6 +122,7 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, chance: Draw =
         oversight=Oversight(database, vault, policy, clock),
         records=RecordService(database, vault, clock),
         controls=controls,
+        evidence=evidence,
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,

@@ -1,0 +1,112 @@
+"""`aiqyn serve`: the API, the operators' page, and the threads of intake, hold, expiry and outbox."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiqyn.commands.exits import fail
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from pipelines.config import Config
+
+REFUSED_BIND = (
+    "{host}: others could reach this address, and passwords would cross the network in clear. Give "
+    "--tls-certificate and --tls-key, or --behind-proxy where a proxy on this machine or network does TLS"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the program."""
+    app.command("serve")(serve)
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; else api.host.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port; else api.port.")] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", help="PEM with the certificate chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="PEM with its private key.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front does TLS and is the only one to come in.")
+    ] = False,
+) -> None:
+    """Serves the API and the page until interrupted."""
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import PipelineError
+
+    try:
+        loaded = load_config(config or default_config_path())
+    except PipelineError as error:
+        fail(str(error))
+    if (tls_certificate is None) != (tls_key is None):
+        fail("--tls-certificate and --tls-key belong together: give both")
+    tls = tls_certificate is not None
+    chosen_host = host or loaded.api.host
+    if not (is_loopback(chosen_host) or tls or behind_proxy):
+        fail(REFUSED_BIND.format(host=chosen_host))
+    settings = _settings(loaded, https=tls or behind_proxy)
+    _run(
+        settings,
+        chosen_host,
+        loaded.api.port if port is None else port,
+        tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
+        behind_proxy=behind_proxy,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address; a name other than `localhost` counts as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _settings(loaded: Config, *, https: bool) -> Settings:
+    from api.settings import settings_from
+
+    settings = settings_from(loaded, https=https)
+    if settings.redis_url is None:
+        typer.echo(
+            "no redis.url is set: the page works, but no candidate comes in and no confirmed match goes out",
+            err=True,
+        )
+    return settings
+
+
+def _run(
+    settings: Settings, host: str, port: int, *, tls: tuple[Path, Path] | None, behind_proxy: bool
+) -> None:
+    import uvicorn
+
+    from api.app import create_app
+    from api.services import build_services
+    from pipelines.errors import PipelineError
+
+    try:
+        services = build_services(settings)
+    except PipelineError as error:
+        fail(str(error))
+    uvicorn.run(
+        create_app(services),
+        host=host,
+        port=port,
+        ssl_certfile=str(tls[0]) if tls else None,
+        ssl_keyfile=str(tls[1]) if tls else None,
+        proxy_headers=behind_proxy,
+        server_header=False,
+        access_log=False,  # the ledger says who looked at what; an access log would say it again, unsealed
+        log_level="warning",
+    )
