@@ -4,7 +4,8 @@
 - `evaldata` tests skip where `AIQYN_EVAL_DATA` names no folder.
 - `models` tests skip where the weights cache lacks what they need: `models("centerface")` names ids,
   bare `models` means all that the default pipeline uses.
-- With `AIQYN_SKIPS_FAIL` set, a skip is a failure that gives the reason of the skip.
+- With `AIQYN_SKIPS_FAIL` set, a skip is a failure that gives the reason of the skip; only where there is no
+  evaluation data at all (the variable is not set) may `evaldata` tests skip, by name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pytest
 
 EVAL_DATA = "AIQYN_EVAL_DATA"
 SKIPS_FAIL = "AIQYN_SKIPS_FAIL"
+NO_EVAL_DATA = f"{EVAL_DATA} is not set: no evaluation data here"
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("evaldata"):
         folder = os.environ.get(EVAL_DATA)
-        if not folder or not Path(folder).is_dir():
-            pytest.skip(f"{EVAL_DATA} names no folder with the evaluation data")
+        if not folder:
+            pytest.skip(NO_EVAL_DATA)
+        if not Path(folder).is_dir():
+            pytest.skip(f"{EVAL_DATA} names {folder}, which is no folder")
     wanted = [marker.args for marker in item.iter_markers("models")]
     if wanted:
         missing = missing_weights(tuple(model_id for ids in wanted for model_id in ids))
@@ -86,8 +90,8 @@ def pytest_make_collect_report(
 
 
 def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if not os.environ.get(SKIPS_FAIL):
-        return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not os.environ.get(SKIPS_FAIL) or NO_EVAL_DATA in reason:
+        return
     report.outcome = "failed"
     report.longrepr = f"{report.nodeid} was skipped, and with {SKIPS_FAIL} that is a failure. {reason}"

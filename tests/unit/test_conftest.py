@@ -64,7 +64,7 @@ def test_what_cannot_run_skips_by_name_and_system_is_left_out(suite: Path) -> No
     code, output = outcomes(suite)
     assert code == 0, output
     assert "1 passed, 3 skipped, 1 deselected, 1 xfailed" in output
-    assert "AIQYN_EVAL_DATA names no folder" in output
+    assert "AIQYN_EVAL_DATA is not set" in output
     assert "the weights cache lacks centerface" in output
 
 
@@ -77,11 +77,17 @@ def test_data_is_found_by_its_variable(suite: Path) -> None:
 
 
 def test_a_skip_is_a_named_failure_where_asked(suite: Path) -> None:
-    code, output = outcomes(suite, AIQYN_SKIPS_FAIL="1")
+    code, output = outcomes(suite, AIQYN_SKIPS_FAIL="1", AIQYN_EVAL_DATA=str(suite / "gone"))
     assert code == 1
     assert "1 passed, 1 deselected, 1 xfailed, 3 errors" in output
     assert "test_it.py::test_skipped was skipped" in output
     assert "no such luck" in output
+
+
+def test_where_there_is_no_evaluation_data_its_tests_are_named_and_no_failure(suite: Path) -> None:
+    output = outcomes(suite, AIQYN_SKIPS_FAIL="1")[1]
+    assert "1 passed, 1 skipped, 1 deselected, 1 xfailed, 2 errors" in output
+    assert "AIQYN_EVAL_DATA is not set" in output
 
 
 def test_a_file_skipped_at_its_top_is_a_failure_where_asked(suite: Path) -> None:
