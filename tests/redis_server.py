@@ -1,6 +1,6 @@
 """Fixtures with a real Redis: each test runs on every kind of server Aiqyn promises to run on.
 
-Use them with `pytest_plugins = ("tests.redis_server",)` in the test module.
+A folder whose tests use them imports them in its `conftest.py`.
 """
 
 from __future__ import annotations
