@@ -39,14 +39,16 @@ class Camera:
         width, height = size_wh
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-        self._vignette = (1 - 0.16 * (x * x + y * y))[..., None]
+        self._vignette = np.asarray(1 - 0.16 * (x * x + y * y), dtype=np.float32)[..., None]
         self._rng = rng
         # One large field, looked at through a window that jumps: fresh normal numbers for every frame would
         # cost more than everything else together.
         fine = rng.standard_normal((height + _JUMP_PX, width + _JUMP_PX, 1), dtype=np.float32)
         blotches = rng.standard_normal((height // 2 + _JUMP_PX, width // 2 + _JUMP_PX, 3), dtype=np.float32)
         grown = cv2.resize(blotches, (width + 2 * _JUMP_PX, height + 2 * _JUMP_PX))
-        self._noise = 0.8 * fine + 0.55 * np.asarray(grown, np.float32)[: height + _JUMP_PX, : width + _JUMP_PX]
+        self._noise = (
+            0.8 * fine + 0.55 * np.asarray(grown, np.float32)[: height + _JUMP_PX, : width + _JUMP_PX]
+        )
 
     def expose(self, scene: Float32, seconds: float) -> Image:
         """The picture of a scene at that time.
@@ -58,7 +60,8 @@ class Camera:
         Returns:
             (H, W, 3) uint8 BGR.
         """
-        light = cv2.GaussianBlur(scene, (0, 0), focus_blur_px(seconds)) * self._vignette * gain(seconds)
+        focused = np.asarray(cv2.GaussianBlur(scene, (0, 0), focus_blur_px(seconds)), dtype=np.float32)
+        light = np.asarray(focused * self._vignette * gain(seconds), dtype=np.float32)
         return np.clip(self._with_noise(light), 0, 255).astype(np.uint8)
 
     def _with_noise(self, light: Float32) -> Float32:

@@ -23,12 +23,14 @@ class Photograph:
         face_xyxy: pixels of the photograph.
         landmarks: five points, pixels of the photograph, in the order of `vision.types.Faces`.
         brightness: factor that brings the face to the light of the hall.
+        background_xyxy: places that are surely not the person, where the colours alone would mislead.
     """
 
     picture_id: str
     face_xyxy: Box
     landmarks: Landmarks
     brightness: float = 1.0
+    background_xyxy: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +51,47 @@ class Person:
 
 
 STANDING = Photograph(
-    "picture-obama-standing",
+    "photo-barack-obama-2010",
     (643.6, 249.5, 912.8, 611.5),
     ((737.7, 371.6), (868.8, 385.1), (809.6, 447.4), (734.6, 504.9), (843.6, 516.5)),
     brightness=1.25,
+    background_xyxy=((918.0, 590.0, 1010.0, 668.0), (935.0, 668.0, 1010.0, 700.0)),
 )
 OFFICIAL = Photograph(
-    "picture-obama-official",
+    "photo-barack-obama-2012",
     (367.9, 85.5, 619.3, 433.5),
     ((435.0, 214.8), (560.3, 209.8), (500.9, 274.2), (441.9, 335.4), (550.3, 330.9)),
 )
 BLUE_ROOM = Photograph(
-    "picture-biden",
+    "photo-joe-biden-2010",
     (429.8, 161.3, 716.9, 569.2),
     ((532.5, 318.9), (662.4, 340.8), (595.3, 409.7), (516.6, 460.4), (625.1, 478.3)),
     brightness=1.1,
 )
 ASTRONAUT = Photograph(
-    "picture-astronaut",
+    "photo-eileen-collins",
     (180.1, 57.7, 270.7, 176.1),
     ((202.7, 101.9), (249.1, 102.3), (225.6, 124.5), (204.4, 143.8), (243.6, 144.0)),
 )
 COMMODORE = Photograph(
-    "picture-hopper",
+    "photo-grace-hopper-1984",
     (171.3, 126.1, 351.4, 342.6),
     ((219.8, 200.5), (302.8, 193.2), (264.4, 240.0), (231.7, 283.0), (300.6, 276.8)),
 )
 LAWN = Photograph(
-    "picture-maher",
+    "photo-katherine-maher",
     (283.5, 123.9, 501.5, 413.1),
     ((320.9, 241.5), (425.0, 234.7), (363.0, 293.3), (332.0, 337.7), (422.6, 330.9)),
     brightness=0.9,
 )
 BAMBOO = Photograph(
-    "picture-giunchedi",
+    "photo-filippo-giunchedi-2015",
     (320.7, 87.0, 484.6, 288.6),
     ((366.7, 163.6), (444.0, 171.1), (400.0, 208.9), (365.3, 235.8), (429.2, 241.7)),
     brightness=0.92,
 )
 PLANKS = Photograph(
-    "picture-guido",
+    "photo-guido-van-rossum-2014",
     (249.8, 100.5, 485.0, 418.0),
     ((281.1, 227.8), (380.1, 230.9), (299.8, 290.3), (282.8, 337.8), (367.1, 338.5)),
     brightness=0.9,
@@ -116,6 +119,8 @@ CONTROL = BYSTANDER_LAWN
 """Whose face the control shows: known not to be `CONTROL_PAIRED_WITH`, and near enough to need a look."""
 
 CONTROL_PAIRED_WITH = RESEMBLED
+CONTROL_SECONDS = 10.0
+"""When the control's picture is taken: she stands still, in focus and in full view."""
 
 
 def photographs() -> tuple[Photograph, ...]:

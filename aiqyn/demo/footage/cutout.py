@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from aiqyn.demo.footage.cast import Photograph
+from aiqyn.demo.footage.cast import Box, Photograph
 from vision.types import Float32, Image
 
 _SEED = 7
@@ -37,7 +37,7 @@ class Cutout:
 
     colour: Float32
     alpha: Float32
-    face_xyxy: tuple[float, float, float, float]
+    face_xyxy: Box
     landmarks: Float32
 
     @property
@@ -65,7 +65,8 @@ def cut_out(image: Image, photograph: Photograph, face_width_px: float) -> Cutou
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=method), dtype=np.uint8)
     box = _scaled(photograph.face_xyxy, scale)
-    alpha = _soft(_segment(small, box), box)
+    background = tuple(_scaled(place, scale) for place in photograph.background_xyxy)
+    alpha = _soft(_segment(small, box, background), box)
     lit = _relit(small, photograph.brightness)
     colour, alpha = _lengthen(lit, alpha, face_width_px)
     landmarks = np.asarray(photograph.landmarks, dtype=np.float32) * np.float32(scale)
@@ -81,23 +82,23 @@ def _relit(image: Image, brightness: float) -> Float32:
     return np.asarray(np.clip(_CONTRAST * warm + (1 - _CONTRAST) * 118, 0, 255), dtype=np.float32)
 
 
-def _scaled(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
+def _scaled(box: Box, scale: float) -> Box:
     x0, y0, x1, y1 = (value * scale for value in box)
     return x0, y0, x1, y1
 
 
-def _segment(image: Image, face_xyxy: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
+def _segment(image: Image, face_xyxy: Box, background_xyxy: tuple[Box, ...]) -> npt.NDArray[np.uint8]:
     """(H, W) uint8, 1 where the person is."""
     mask = _first_guess(image.shape[:2], face_xyxy)
+    for x0, y0, x1, y1 in background_xyxy:
+        mask[round(y0) : round(y1), round(x0) : round(x1)] = cv2.GC_BGD
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(_SEED)
-    cv2.grabCut(image, mask, None, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image, mask, (0, 0, 1, 1), background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     return np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
 
 
-def _first_guess(
-    shape: tuple[int, ...], face_xyxy: tuple[float, float, float, float]
-) -> npt.NDArray[np.uint8]:
+def _first_guess(shape: tuple[int, ...], face_xyxy: Box) -> npt.NDArray[np.uint8]:
     """GrabCut's four labels from the face box alone: surely and likely person, likely and surely not."""
     height, width = shape[:2]
     x0, y0, x1, y1 = face_xyxy
@@ -123,7 +124,7 @@ def _first_guess(
     return mask
 
 
-def _soft(mask: npt.NDArray[np.uint8], face_xyxy: tuple[float, float, float, float]) -> Float32:
+def _soft(mask: npt.NDArray[np.uint8], face_xyxy: Box) -> Float32:
     """(H, W) float32, 0 to 1: the part around the face, without specks and holes, with a soft edge."""
     x0, y0, x1, y1 = face_xyxy
     clean = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((7, 7), np.uint8))

@@ -66,9 +66,8 @@ def draw_hall(rng: np.random.Generator) -> Hall:
     _floor(picture)
     _columns(picture)
     _lamps(picture)
-    picture = cv2.GaussianBlur(picture, (0, 0), 1.6)
-    picture = picture + _grain(rng, 14.0)[..., None]
-    background = np.clip(picture, 0, 255).astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.6), dtype=np.float32)
+    background = np.clip(soft + _grain(rng, 14.0)[..., None], 0, 255).astype(np.float32)
     return Hall(background, {Lane.FAR: _planter(rng), Lane.MIDDLE: _counter(rng)})
 
 
@@ -131,7 +130,9 @@ def _floor(picture: Float32) -> None:
     # Daylight on polished stone: the windows, seen again and vaguely.
     shine = np.zeros(picture.shape[:2], np.float32)
     for x in range(40, WIDTH_PX - 380, 205):
-        outline = np.asarray([(x + 40, _HORIZON), (x + 150, _HORIZON), (x + 60, 640), (x - 130, 640)], np.int32)
+        outline = np.asarray(
+            [(x + 40, _HORIZON), (x + 150, _HORIZON), (x + 60, 640), (x - 130, 640)], np.int32
+        )
         cv2.fillPoly(shine, [outline], 26.0)
     picture += cv2.GaussianBlur(shine, (0, 0), 18)[..., None]
 

@@ -10,14 +10,21 @@ from typing import TypeAlias
 import numpy as np
 
 from aiqyn.demo.footage.camera import Camera
-from aiqyn.demo.footage.cast import CAST, CONTROL, CONTROL_PAIRED_WITH, Photograph, photographs
+from aiqyn.demo.footage.cast import (
+    CAST,
+    CONTROL,
+    CONTROL_PAIRED_WITH,
+    CONTROL_SECONDS,
+    Photograph,
+    photographs,
+)
 from aiqyn.demo.footage.cutout import Cutout, cut_out
 from aiqyn.demo.footage.encode import clip_writer
 from aiqyn.demo.footage.errors import FootageError
 from aiqyn.demo.footage.hall import HEIGHT_PX, WIDTH_PX, draw_hall
 from aiqyn.demo.footage.photographs import PictureSource, load_photographs
 from aiqyn.demo.footage.scene import compose
-from aiqyn.demo.footage.truth import ControlSample, FaceTruth, Footage, FrameTruth, GroundTruth, PersonTruth
+from aiqyn.demo.footage.truth import ControlSample, Footage, FrameTruth, GroundTruth, PersonTruth
 from aiqyn.demo.footage.walks import DURATION_SECONDS, WALKS
 from vision.images import encode_jpeg
 from vision.types import Image
@@ -115,20 +122,18 @@ def _persons() -> tuple[PersonTruth, ...]:
 
 
 def _control(video: Path, frames: tuple[FrameTruth, ...]) -> ControlSample:
-    """The bystander at her largest, read back from the clip so that a control looks like a candidate."""
-    sightings = [(frame, face) for frame in frames for face in frame.faces if _is_control(face)]
-    frame, face = max(sightings, key=lambda sighting: sighting[1].xyxy[2] - sighting[1].xyxy[0])
+    """The bystander's face, read back from the clip so that a control looks like a candidate."""
+    frame = min(frames, key=lambda candidate: abs(candidate.pts_seconds - CONTROL_SECONDS))
+    face = next((face for face in frame.faces if face.person_id == CONTROL.person_id), None)
     subject_id = CONTROL_PAIRED_WITH.subject_id
-    if subject_id is None:
-        raise FootageError(f"{CONTROL_PAIRED_WITH.person_id} is paired with the control and on no list")
+    if face is None or not face.visible or subject_id is None:
+        raise FootageError(
+            f"no control at {CONTROL_SECONDS} s: its face must be in view, its pair on the list"
+        )
     image = _frame_image(video, frame.frame_index)
     return ControlSample(
         image, face.xyxy, face.landmarks, frame.frame_index, frame.pts_seconds, face.person_id, subject_id
     )
-
-
-def _is_control(face: FaceTruth) -> bool:
-    return face.person_id == CONTROL.person_id and face.visible
 
 
 def _frame_image(video: Path, frame_index: int) -> Image:

@@ -33,7 +33,9 @@ class Moment:
     faces: tuple[FaceTruth, ...]
 
 
-def compose(hall: Hall, cutouts: dict[str, Cutout], walks: tuple[Walk, ...], seconds: float, fps: float) -> Moment:
+def compose(
+    hall: Hall, cutouts: dict[str, Cutout], walks: tuple[Walk, ...], seconds: float, fps: float
+) -> Moment:
     """The scene at one moment.
 
     Args:
