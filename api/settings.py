@@ -50,8 +50,6 @@ def settings_from(
     config: Config,
     *,
     redis_url: str | None = None,
-    control_first: bool = False,
-    control_spread_seconds: float = 30.0,
     https: bool = False,
 ) -> Settings:
     """The service's part of a configuration.
@@ -59,8 +57,6 @@ def settings_from(
     Args:
         config: as loaded.
         redis_url: of an embedded Redis; the configured one where None.
-        control_first: whether a control comes with the very first candidate (the demo's choice).
-        control_spread_seconds: how long after a real candidate a control may enter the queue.
         https: whether clients reach the service over TLS.
     """
     chosen = config.api
@@ -75,8 +71,8 @@ def settings_from(
             expire_after=timedelta(seconds=chosen.expire_after_seconds),
             second_judge_share=chosen.second_judge_share,
             control_share=chosen.control_share,
-            control_first=control_first,
-            control_spread=timedelta(seconds=control_spread_seconds),
+            control_first=chosen.control_first,
+            control_spread=timedelta(seconds=chosen.control_spread_seconds),
         ),
         redis_url=redis_url or config.redis.address(),
         redis_username=config.redis.username,

@@ -194,6 +194,10 @@ class ApiConfig(Settings):
     control_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.05, description="of the queue that are known non-matches"
     )
+    control_first: bool = Field(default=False, description="mix one in with the very first candidate")
+    control_spread_seconds: float = Field(
+        default=30.0, ge=0, le=3600, description="how long after a candidate a control may enter the queue"
+    )
     database_url: Address | None = Field(default=None, description="SQLAlchemy URL; null: SQLite in data_dir")
 
 
