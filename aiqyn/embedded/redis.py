@@ -89,6 +89,11 @@ class EmbeddedRedis:
         """The child's process id while it runs."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users it knows."""
+        return tuple(self._acl.passwords)
+
     def password(self, user: str) -> str:
         """The password of a user; raises BusError where there is no such user."""
         try:
