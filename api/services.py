@@ -17,6 +17,7 @@ from api.intake import Intake
 from api.keys.store import KeyStore
 from api.outlets.outbox import OutboxPublisher
 from api.oversight import Oversight
+from api.passwords import Passwords
 from api.records import RecordService
 from api.settings import Settings
 from api.store.engine import Database
@@ -91,13 +92,16 @@ class Services:
         return "ok" if self.bus.answers() else "away"
 
 
-def build_services(settings: Settings, *, clock: Clock = utc_now, chance: Draw = draw) -> Services:
+def build_services(
+    settings: Settings, *, clock: Clock = utc_now, chance: Draw = draw, passwords: Passwords | None = None
+) -> Services:
     """All services, on a database brought to the newest schema; threads are not started yet.
 
     Args:
         settings: where things are, and the policy.
         clock: gives the time; tests hand in their own.
         chance: gives numbers from [0, 1); tests hand in their own.
+        passwords: hashes passwords; at the recommended cost where None.
 
     Raises:
         SealingError: the key store is missing or open to others.
@@ -117,7 +121,9 @@ def build_services(settings: Settings, *, clock: Clock = utc_now, chance: Draw =
         settings=settings,
         database=database,
         keys=keys,
-        accounts=AccountService(database, clock, session_lifetime=settings.session_lifetime),
+        accounts=AccountService(
+            database, clock, session_lifetime=settings.session_lifetime, passwords=passwords
+        ),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),
         records=RecordService(database, vault, clock),

@@ -16,10 +16,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.clock import Clock, Draw, draw
 from api.controls import ControlInput
 from api.keys.store import KeyStore
+from api.passwords import Passwords
 from api.records import ReferenceInput
 from api.review.cases import Role, Truth
 from api.review.deployments import DeploymentTerms
@@ -51,6 +53,9 @@ ACCOUNTS = {
     "erlan": Role.AUDITOR,
     "root": Role.ADMINISTRATOR,
 }
+CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
+"""The same algorithm at the least cost: what tests check is not how long guessing takes."""
+
 FRAME_WH = (640, 360)
 FACE_XYXY = (300.0, 96.0, 372.0, 186.0)
 
@@ -151,7 +156,12 @@ def seed(
     keys_dir, data_dir = folder / "keys", folder / "data"
     keys = KeyStore.init(keys_dir, data_dir=data_dir, now=clock() - timedelta(days=1))
     worker = WorkerKeys.load(keys.create_worker(WORKER, now=clock() - timedelta(days=1)))
-    services = build_services(make_settings(folder, policy=policy, **settings), clock=clock, chance=chance)
+    services = build_services(
+        make_settings(folder, policy=policy, **settings),
+        clock=clock,
+        chance=chance,
+        passwords=CHEAP_PASSWORDS,
+    )
     watchlist_id = services.records.ensure_watchlist(WATCHLIST_NAME, PURPOSE)
     subject_ids = (
         add_subject(services, watchlist_id, SUBJECT_NAME, face=1, now=clock()),

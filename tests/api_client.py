@@ -1,0 +1,110 @@
+"""The service as its clients see it: requests in this process, a clock and a chance that tests move."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from api.app import create_app
+from pipelines.events import utc_now
+from tests.seeds import Seeded
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it recommends another client library than the one we ship with
+    from starlette.testclient import TestClient
+
+API = "/api/v1"
+PASSWORD = "correct horse battery"
+
+
+class FakeClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.now = now or utc_now()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **units: float) -> None:
+        """Moves the clock, e.g. `forward(seconds=10)`."""
+        self.now += timedelta(**units)
+
+
+class FakeChance:
+    """Draws the number it is set to."""
+
+    def __init__(self, value: float = 0.999) -> None:
+        self.value = value
+
+    def __call__(self) -> float:
+        return self.value
+
+
+class Person:
+    """One login of one account."""
+
+    def __init__(self, http: TestClient, username: str, token: str) -> None:
+        self._http = http
+        self.username = username
+        self.token = token
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A request under `/api/v1` with this login's token."""
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        return self._http.request(method, f"{API}{path}", headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """GET."""
+        return self.send("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
+        """POST with a fresh Idempotency-Key unless one is given."""
+        return self.send("POST", path, json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
+
+    def queue(self) -> list[dict[str, Any]]:
+        """The reviews she may answer now."""
+        response = self.get("/reviews")
+        assert response.status_code == 200, response.text
+        return list(response.json()["items"])
+
+    def answer(self, review_id: str, answer: str, *, key: str | None = None) -> httpx.Response:
+        """Her answer to a review."""
+        return self.post(f"/reviews/{review_id}/judgements", {"answer": answer}, key=key)
+
+
+class Clients:
+    """A running application and the people who use it."""
+
+    def __init__(self, seeded: Seeded) -> None:
+        self.seeded = seeded
+        self.http = TestClient(create_app(seeded.services), raise_server_exceptions=False)
+        self._passwords = dict(seeded.one_time_passwords)
+
+    def close(self) -> None:
+        """Lets go of client and service."""
+        self.http.close()
+        self.seeded.services.close()
+
+    def login(self, username: str) -> Person:
+        """A further login of an account; the first one replaces the one-time password."""
+        token = self._token(username)
+        if self._passwords[username] != PASSWORD:
+            response = self.http.post(
+                f"{API}/auth/password",
+                json={"password": PASSWORD},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            assert response.status_code == 204, response.text
+            self._passwords[username] = PASSWORD
+        return Person(self.http, username, token)
+
+    def _token(self, username: str) -> str:
+        body = {"username": username, "password": self._passwords[username]}
+        response = self.http.post(f"{API}/auth/login", json=body)
+        assert response.status_code == 200, response.text
+        return str(response.json()["access_token"])
