@@ -33,7 +33,8 @@ class PullBars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
-        self._bars.stop()
+        if self._console.is_terminal:
+            self._bars.stop()
 
     def begin(self, step: str, total_bytes: int | None) -> None:
         """Shows the step; a known total is something fetched."""

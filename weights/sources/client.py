@@ -13,7 +13,10 @@ from weights.errors import FetchError
 
 _POLL_SECONDS = 0.2
 _CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
-_NOISE = re.compile(r"^(npm (ERR!|error)( code| A complete log).*|WARNING:.*|\[notice\].*|\s*)$")
+_NOISE = re.compile(
+    r"^(npm (ERR!|error) (code|errno|syscall|address|port|A complete log)\b.*|WARNING:.*|\[notice\].*|\s*)$"
+)
+"""Lines of pip and npm that say nothing about the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,13 @@ class Client:
     """One command, ready to run.
 
     Attributes:
+        name: of the client, for messages.
         command: program and arguments; run without a shell.
         folder: where it runs, and what is watched to see how far it is.
         environment: added to this process's own, so that the machine's settings for the client hold.
     """
 
+    name: str
     command: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
@@ -52,7 +57,7 @@ class Client:
                     stderr=stream,
                 )
             except OSError as error:
-                raise FetchError(f"{what}: {self.command[0]} does not start: {error.strerror}") from error
+                raise FetchError(f"{what}: {self.name} does not start: {error.strerror}") from error
             try:
                 status = self._wait(child, report)
             finally:
@@ -60,7 +65,7 @@ class Client:
                     child.kill()
                     child.wait()
         if status != 0:
-            raise FetchError(_failure(what, Path(self.command[0]).name, log))
+            raise FetchError(_failure(what, self.name, log))
 
     def _wait(self, child: subprocess.Popen[bytes], report: Callable[[int], None]) -> int:
         while True:
@@ -82,9 +87,9 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def _failure(what: str, client: str, log: Path) -> str:
-    """One line: what the client said last that is about this failure, free of credentials."""
+    """One line: what the client said first that is about this failure, free of credentials."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if not _NOISE.match(line)]
     telling = [line for line in lines if re.search(r"error|ERR!", line, re.IGNORECASE)] or lines
-    said = " ".join((telling or ["it says nothing"])[-1].split())[:300]
+    said = " ".join((telling or ["it says nothing"])[0].split())[:300]
     said = _CREDENTIALS.sub(r"\1", said)
     return f"{what} could not be fetched ({client}: {said}); is the registry or mirror reachable?"

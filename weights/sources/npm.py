@@ -50,7 +50,7 @@ def fetch(source: Source, folder: Path, report: Callable[[int], None]) -> Path:
     target.mkdir()
     command = [*npm.command, "pack", f"{source.package}@{source.version}", "--ignore-scripts"]
     environment = {"PATH": npm.path, "npm_config_update_notifier": "false", "npm_config_fund": "false"}
-    Client(command, target, environment).run(source.label, report)
+    Client("npm", command, target, environment).run(source.label, report)
     tarballs = list(target.glob("*.tgz"))
     if len(tarballs) != 1:
         raise FetchError(f"{source.label}: npm left {len(tarballs)} tarballs instead of one")

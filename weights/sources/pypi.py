@@ -40,12 +40,13 @@ def fetch_requirement(wanted: Requirement, folder: Path, report: Callable[[int],
     if find_spec("pip") is not None:
         target.mkdir()
         environment |= {"PIP_USE_PEP517": "1", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        command = [*_pip(wanted, target), "--requirement", str(listing)]
+        name, command = "pip", _pip(wanted, target)
     elif uv := find_uv():
-        command = [*_uv(wanted, target, uv), "--requirement", str(listing)]
+        name, command = "uv", _uv(wanted, target, uv)
     else:
         raise FetchError(f"{label}: neither pip nor uv is here to fetch it; install one of them")
-    Client(command, folder, environment).run(label, report)
+    command += ["--requirement", str(listing)]
+    Client(name, command, folder, environment).run(label, report)
     return _only_file(target)
 
 
