@@ -26,8 +26,8 @@ from vision.errors import GalleryError, SourceDecodeError
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
 from vision.identify.thresholds import OperatingPoint, disagreement_similarity, operating_point
-from vision.types import Frame
 from vision.sources import FrameSource, Picture
+from vision.types import Frame
 
 
 @dataclass(frozen=True, slots=True)

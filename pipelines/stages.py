@@ -6,14 +6,11 @@ All time is the source's own, in seconds, and comes with the frame; nothing here
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from pipelines.accounting import FrameAccounting
 from pipelines.findings import ObjectSeen, Xyxy
@@ -90,44 +87,49 @@ class Sampler:
 class SceneCuts:
     """Tells where one picture has little to do with the one before.
 
-    Both are shrunk to a thumbnail, in which people move by less than a pixel, and compared pixel
-    by pixel. A cut stands out against the frames just before it; steady motion, a pan or rain
-    raises the median it is measured against.
+    A cut changes both what is where and which colours there are. Motion, however fast, moves what is
+    there and keeps its colours; a lamp changes colours and leaves everything in its place. So both must
+    have changed: the correlation of two thumbnails, in which people move by a pixel or two, and the
+    overlap of two colour histograms.
 
     Args:
-        min_difference: mean absolute difference of two thumbnails, grey levels of 255, below
-            which nothing is a cut.
-        min_ratio: how many times the median of the last differences a cut must reach.
+        max_correlation: of the grey thumbnails, −1 to 1; a cut lies below.
+        max_overlap: of the histograms, 0 to 1; a cut lies below.
     """
 
     _SIZE_WH = (32, 18)
-    _HISTORY = 9
+    _BINS = (8, 4, 8)
+    _RANGES = (0, 180, 0, 256, 0, 256)
 
-    def __init__(self, min_difference: float = 18.0, min_ratio: float = 3.0) -> None:
-        self._min_difference = min_difference
-        self._min_ratio = min_ratio
-        self._previous: npt.NDArray[np.int16] | None = None
-        self._differences: deque[float] = deque(maxlen=self._HISTORY)
+    def __init__(self, max_correlation: float = 0.4, max_overlap: float = 0.7) -> None:
+        self._max_correlation = max_correlation
+        self._max_overlap = max_overlap
+        self._previous: tuple[Float32, Float32] | None = None
 
     def is_cut(self, image: Image) -> bool:
         """Whether a cut lies between the image given before and this one; False for the first."""
-        small = self._thumbnail(image)
-        previous, self._previous = self._previous, small
-        if previous is None:
-            return False
-        difference = float(np.abs(small - previous).mean())
-        usual = median(self._differences) if self._differences else 0.0
-        if difference >= max(self._min_difference, self._min_ratio * usual):
-            self._differences.clear()
-            return True
-        self._differences.append(difference)
-        return False
-
-    def _thumbnail(self, image: Image) -> npt.NDArray[np.int16]:
         # Every k-th pixel first: averaging a whole 1080p frame costs a millisecond for nothing.
         step = max(1, min(image.shape[0] // 72, image.shape[1] // 128))
-        small = cv2.resize(image[::step, ::step], self._SIZE_WH, interpolation=cv2.INTER_AREA)
-        return np.asarray(small, dtype=np.int16)
+        sparse = np.ascontiguousarray(image[::step, ::step])
+        layout, colours = self._layout(sparse), self._colours(sparse)
+        previous, self._previous = self._previous, (layout, colours)
+        if previous is None:
+            return False
+        correlation = float((previous[0] * layout).sum())
+        overlap = float(np.minimum(previous[1], colours).sum())
+        return correlation < self._max_correlation and overlap < self._max_overlap
+
+    def _layout(self, sparse: Image) -> Float32:
+        """The grey thumbnail without its mean, of length 1: the product of two is their correlation."""
+        grey = cv2.cvtColor(sparse, cv2.COLOR_BGR2GRAY)
+        small = cv2.resize(grey, self._SIZE_WH, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small -= small.mean()
+        return np.asarray(small / max(float(np.linalg.norm(small)), 1.0), np.float32)
+
+    def _colours(self, sparse: Image) -> Float32:
+        hsv = cv2.cvtColor(sparse, cv2.COLOR_BGR2HSV)
+        counts = cv2.calcHist([hsv], [0, 1, 2], None, self._BINS, self._RANGES)
+        return np.asarray(counts / counts.sum(), np.float32)
 
 
 class FrameCounter:
