@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from vision.errors import SourceDecodeError
 from vision.images import MAX_PIXELS
@@ -30,6 +30,7 @@ class SourceOptions:
             cameras on one machine it costs more than it brings.
         open_timeout_seconds: how long an address may take to answer.
         read_timeout_seconds: how long an address may send nothing.
+        rtsp_transport: how camera streams travel; `udp` loses packets where the network does.
         folder_fps: pictures a second an image folder stands for; sets the time of each.
         max_pixels: larger pictures are refused.
     """
@@ -37,6 +38,7 @@ class SourceOptions:
     multi_threaded: bool = False
     open_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 10.0
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
     folder_fps: Fraction = Fraction(1)
     max_pixels: int = MAX_PIXELS
 

@@ -180,7 +180,10 @@ class MediaSource(FrameSource):
         if scheme and scheme not in SCHEMES:
             raise SourceOpenError(self.location, f"addresses start with one of {', '.join(SCHEMES)}")
         if scheme:
-            choices = {"rtsp_transport": "tcp", "protocol_whitelist": _ADDRESS_PROTOCOLS}
+            choices = {
+                "rtsp_transport": self._options.rtsp_transport,
+                "protocol_whitelist": _ADDRESS_PROTOCOLS,
+            }
         else:
             choices = {"protocol_whitelist": "file", "format_whitelist": _FILE_FORMATS}
         # Raised below, outside the handler: the library's own error carries the address with its password.

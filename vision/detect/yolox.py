@@ -43,9 +43,10 @@ class Yolox:
             raise ModelError(
                 f"not a YOLOX of {len(labels)} classes at {width}×{height}: outputs are {shapes}"
             )
+        self.providers = session.providers
         self._session = session
         self._model_input = model_input
-        self._options = options or YoloOptions()
+        self._options = options or YoloOptions(min_confidence=0.3)
         self.labels = labels
 
     @property

@@ -57,6 +57,7 @@ class CenterFace:
         channels = tuple(info.shape[1] if len(info.shape) == 4 else None for info in session.outputs)
         if len(session.inputs) != 1 or channels != _OUTPUT_CHANNELS:
             raise ModelError(f"not CenterFace: outputs with {channels} channels, {_OUTPUT_CHANNELS} expected")
+        self.providers = session.providers
         self._session = session
         self._model_input = model_input
         self._options = options or CenterFaceOptions()

@@ -62,6 +62,7 @@ class FaceEmbedder:
                 f"an embedder needs square chips and 5 points, got {width}×{height}, {len(template)}"
             )
         self.dimension: int = shapes[1][1]
+        self.providers = session.providers
         self._session = session
         self._model_input = model_input
         self._template = template

@@ -114,7 +114,7 @@ def _yaw_ratios(landmarks: Float32) -> npt.NDArray[np.floating[Any]]:
     # Eyes in one point are as far in profile as can be; which way, the nose's offset tells.
     beyond = np.copysign(_MAX_YAW_RATIO, np.where(along == 0, nose[:, 0], along))
     ratios = np.divide(along, squared, out=beyond, where=squared > 0)
-    return np.clip(ratios, -_MAX_YAW_RATIO, _MAX_YAW_RATIO)
+    return np.asarray(np.clip(ratios, -_MAX_YAW_RATIO, _MAX_YAW_RATIO))
 
 
 def _sharpness(image: Image, landmarks: Float32) -> float:
