@@ -21,8 +21,9 @@ from weights.catalog import load_catalog
 from weights.errors import WeightsError
 from weights.store import WeightStore
 
-KINDS = ("6.2", "7")
-"""The oldest server we carry, without selectors; and the machine's own of 7.0 or newer, with them."""
+KINDS = ("6.2", pytest.param("7", marks=pytest.mark.system))
+"""The oldest server we carry, without selectors; and the machine's own of 7.0 or newer, with them: a Debian
+package, so those tests are run by `make test-system`."""
 
 WORKERS = (WorkerAccount("w1", ("gate", "yard")), WorkerAccount("w2", ("dock",)))
 INTEGRATORS = ("control-room",)
