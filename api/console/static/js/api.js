@@ -1,0 +1,143 @@
+// The service's HTTP interface. The token lives in this module's memory and nowhere else.
+
+/** @import { Answer, Login, Me, Reveal, Review, ReviewPage } from "./types.js" */
+
+const BASE = "api/v1";
+const PATIENCE_MS = 20_000;
+export const QUEUE_LIMIT = 50;
+
+/** @type {string | null} */
+let token = null;
+
+/** An error the service explained (RFC 9457). */
+export class ProblemError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} detail
+   */
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The service could not be reached. */
+export class OfflineError extends Error {}
+
+/** Forgets the token. */
+export function forgetToken() {
+  token = null;
+}
+
+/**
+ * @param {string} username
+ * @param {string} password
+ * @returns {Promise<Login>}
+ */
+export async function logIn(username, password) {
+  const login = await json("POST", "auth/login", { username, password });
+  token = login.access_token;
+  return login;
+}
+
+/** @param {string} password */
+export async function setPassword(password) {
+  await send("POST", "auth/password", { password });
+}
+
+/** Ends the login on the service, as far as it can be reached, and here in any case. */
+export async function logOut() {
+  try {
+    await send("POST", "auth/logout");
+  } finally {
+    forgetToken();
+  }
+}
+
+/** @returns {Promise<Me>} */
+export const me = () => json("GET", "me");
+
+/** @returns {Promise<ReviewPage>} */
+export const reviews = () => json("GET", `reviews?limit=${QUEUE_LIMIT}`);
+
+/** @param {string} id @returns {Promise<Review>} */
+export const review = (id) => json("GET", `reviews/${encodeURIComponent(id)}`);
+
+/** @param {string} id @returns {Promise<Reveal>} */
+export const reveal = (id) => json("GET", `reviews/${encodeURIComponent(id)}/reveal`);
+
+/**
+ * Sends her answer. The same key again cannot become a second answer.
+ * @param {string} id
+ * @param {Answer} answer
+ * @param {string} reason
+ * @param {string} key
+ */
+export async function judge(id, answer, reason, key) {
+  const body = reason ? { answer, reason } : { answer };
+  await send("POST", `reviews/${encodeURIComponent(id)}/judgements`, body, { "Idempotency-Key": key });
+}
+
+/**
+ * A picture, kept in memory until the caller revokes the address.
+ * @param {string} id
+ * @returns {Promise<string>} an object URL
+ */
+export async function picture(id) {
+  const response = await send("GET", `evidence/${encodeURIComponent(id)}`);
+  return URL.createObjectURL(await response.blob());
+}
+
+/** A name for one write: 128 random bits. `randomUUID` is missing where the page comes over plain HTTP. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
+async function json(method, path, body) {
+  return (await send(method, path, body)).json();
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<Response>}
+ */
+async function send(method, path, body, headers = {}) {
+  const sent = { ...headers };
+  if (token) sent["Authorization"] = `Bearer ${token}`;
+  if (body) sent["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(`${BASE}/${path}`, {
+      method,
+      headers: sent,
+      body: body ? JSON.stringify(body) : undefined,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch (error) {
+    throw new OfflineError("the service cannot be reached", { cause: error });
+  }
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+/** @param {Response} response */
+async function problem(response) {
+  const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
+  const told = isProblem ? await response.json() : {};
+  return new ProblemError(response.status, told.code ?? "unknown", told.detail ?? response.statusText);
+}

@@ -1,0 +1,280 @@
+// The desk: the queue, one review at a time, her answer, and what follows.
+
+import * as api from "./api.js";
+import { ANSWERS, AnswerBar } from "./answers.js";
+import { h } from "./dom.js";
+import { facts } from "./facts.js";
+import { age } from "./format.js";
+import { bind, t } from "./i18n.js";
+import { Pictures } from "./pictures.js";
+import { revealed } from "./revealed.js";
+import { button, errorKey, heading, paragraph, setOffline, setWaiting, show, speak } from "./screen.js";
+
+/** @import { Answer, Review } from "./types.js" */
+
+const LOOK_EVERY_MS = 5_000;
+const OTHERS_SHOWN = 12;
+const MAY_BE_OVER = new Set(["not_found", "review_closed", "already_judged", "conflict", "responsible", "disclosed"]);
+
+export class Desk {
+  /** @param {(error: api.ProblemError) => void} onShutOut called when the login is over or not enough */
+  constructor(onShutOut) {
+    this.onShutOut = onShutOut;
+    /** @type {Review[]} */
+    this.queue = [];
+    /** @type {Pictures | null} */
+    this.pictures = null;
+    /** @type {AnswerBar | null} */
+    this.bar = null;
+    /** What Enter and N do now. @type {(() => void) | null} */
+    this.onNext = null;
+    /** What R does now. @type {(() => void) | null} */
+    this.onRefresh = null;
+    /** Whether the queue itself is on the screen, to be kept up to date. */
+    this.idle = false;
+    this.opening = false;
+    this.others = h("ol", { class: "others" });
+    this.keys = (/** @type {KeyboardEvent} */ event) => this.#onKey(event);
+  }
+
+  /** Opens the desk. */
+  async start() {
+    document.addEventListener("keydown", this.keys);
+    this.timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    await this.#look();
+    this.showQueue();
+  }
+
+  /** Closes the desk and lets go of everything it showed. */
+  stop() {
+    document.removeEventListener("keydown", this.keys);
+    clearInterval(this.timer);
+    this.#clear();
+    this.queue = [];
+    setWaiting(null);
+    setOffline(false);
+  }
+
+  /** The queue by age, before the first review and between two. */
+  showQueue() {
+    this.#clear();
+    this.idle = true;
+    const oldest = this.queue[0];
+    this.onNext = oldest ? () => void this.openNext() : null;
+    if (!oldest) {
+      show(h("section", { class: "empty" }, heading("queue.empty"), paragraph("queue.empty_meaning", "hint")));
+      return;
+    }
+    const begin = button("queue.begin", () => void this.openNext(), {
+      className: "primary",
+      shortcut: "N",
+      ariaShortcuts: "N Enter",
+    });
+    const view = h(
+      "section",
+      { class: "queue" },
+      heading("queue.title"),
+      paragraph("queue.order", "hint"),
+      h("p", {}, begin),
+      this.others,
+    );
+    show(view, begin);
+  }
+
+  /** Opens the oldest review that is open to her. */
+  async openNext() {
+    if (this.opening) return;
+    this.opening = true;
+    this.onNext = null;
+    try {
+      await this.#look();
+      const oldest = this.queue[0];
+      if (oldest) await this.#open(oldest.review_id);
+      else this.showQueue();
+    } catch (error) {
+      this.#failed(error, () => void this.openNext());
+    } finally {
+      this.opening = false;
+    }
+  }
+
+  /** @param {string} reviewId */
+  async #open(reviewId) {
+    const review = await api.review(reviewId);
+    this.#clear();
+    const pictures = new Pictures(review);
+    const bar = new AnswerBar((answer, reason) => void this.#answer(review, answer, reason, api.newKey()));
+    this.pictures = pictures;
+    this.bar = bar;
+    const title = heading("review.title");
+    const view = h(
+      "section",
+      { class: "review" },
+      title,
+      h("div", { class: "pictures" }, pictures.probe.figure, pictures.reference.figure, pictures.frame.figure),
+      facts(review),
+      bar.element,
+      h("div", { class: "aside-list" }, bind(h("h2"), () => t("queue.title")), this.others),
+    );
+    show(view, title);
+    this.#listOthers(reviewId);
+    speak(t("review.loading"));
+    await pictures.load();
+    if (this.bar !== bar) return;
+    bar.allow();
+    speak(t("review.ready"));
+  }
+
+  /**
+   * @param {Review} review
+   * @param {Answer} answer
+   * @param {string} reason
+   * @param {string} key
+   */
+  async #answer(review, answer, reason, key) {
+    const bar = this.bar;
+    try {
+      await api.judge(review.review_id, answer, reason, key);
+      await this.#reveal(review.review_id, answer);
+      void this.#look();
+    } catch (error) {
+      if (this.bar !== bar || !bar) return;
+      if (this.#shutOut(error)) return;
+      if (error instanceof api.ProblemError && MAY_BE_OVER.has(error.code)) this.#failed(error);
+      // The same key: however often it is sent, it is one answer.
+      else this.#offerRetry(bar, error, () => void this.#answer(review, answer, reason, key));
+    }
+  }
+
+  /**
+   * @param {AnswerBar} bar
+   * @param {unknown} error
+   * @param {() => void} again
+   */
+  #offerRetry(bar, error, again) {
+    bar.close(errorKey(error));
+    const retry = button("answer.send_again", () => {
+      retry.remove();
+      bar.close("answer.sending");
+      again();
+    });
+    retry.classList.add("primary");
+    bar.element.append(retry);
+    retry.focus();
+    speak(t(errorKey(error)));
+  }
+
+  /**
+   * @param {string} reviewId
+   * @param {Answer} answer
+   */
+  async #reveal(reviewId, answer) {
+    const told = await api.reveal(reviewId);
+    const onNext = () => void this.openNext();
+    const onRefresh = () => {
+      this.onRefresh = null;
+      this.#reveal(reviewId, answer).catch((error) => this.#shutOut(error) || speak(t(errorKey(error))));
+    };
+    const panel = revealed(answer, told, { onNext, onRefresh });
+    document.querySelector(".answers, .revealed")?.replaceWith(panel.element);
+    this.bar = null;
+    this.onNext = onNext;
+    this.onRefresh = told.outcome ? null : onRefresh;
+    panel.title.focus();
+    speak(t("reveal.spoken"));
+  }
+
+  /** Looks at the queue; what waits is shown by age alone. */
+  async #look() {
+    try {
+      const page = await api.reviews();
+      setOffline(false);
+      this.queue = page.items;
+      setWaiting(page.items.length, page.next_cursor !== null);
+      const listShown = document.querySelector("section.queue") !== null;
+      if (this.idle && listShown !== page.items.length > 0) this.showQueue();
+      this.#listOthers();
+    } catch (error) {
+      if (!this.#shutOut(error)) setOffline(true);
+    }
+  }
+
+  /** @param {string} [openId] the review on the screen, which waits no longer */
+  #listOthers(openId) {
+    if (openId !== undefined) this.openId = openId;
+    const waiting = this.queue.filter((item) => item.review_id !== this.openId);
+    const entries = waiting
+      .slice(0, OTHERS_SHOWN)
+      .map((item) => bind(h("li"), () => `${item.camera_id} · ${age(item.queued_at)}`));
+    if (!entries.length) entries.push(bind(h("li", { class: "none" }), () => t("queue.none_other")));
+    this.others.replaceChildren(...entries);
+  }
+
+  /**
+   * Whether an error means that she is not let in any more; then the desk is left.
+   * @param {unknown} error
+   */
+  #shutOut(error) {
+    if (!(error instanceof api.ProblemError)) return false;
+    const over = error.status === 401 || error.code === "password_change_required" || error.code === "role";
+    if (over) this.onShutOut(error);
+    return over;
+  }
+
+  /**
+   * Says what went wrong with the review on the screen and offers a way on.
+   * @param {unknown} error
+   * @param {() => void} [again]
+   */
+  #failed(error, again) {
+    if (this.#shutOut(error)) return;
+    if (error instanceof api.OfflineError) setOffline(true);
+    this.#clear();
+    const onNext = again ?? (() => void this.openNext());
+    const on = button(again ? "error.try_again" : "reveal.next", onNext, { className: "primary", shortcut: "N" });
+    show(h("section", { class: "empty" }, heading(errorKey(error)), h("p", {}, on)), on);
+    this.onNext = onNext;
+  }
+
+  #clear() {
+    this.idle = false;
+    this.pictures?.release();
+    this.pictures = null;
+    this.bar = null;
+    this.onNext = null;
+    this.onRefresh = null;
+    this.openId = undefined;
+  }
+
+  /**
+   * Keys by their place on the board, so that they work with a Cyrillic layout too.
+   * @param {KeyboardEvent} event
+   */
+  #onKey(event) {
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    const target = event.target;
+    if (target instanceof HTMLInputElement) return;
+    if (this.pictures?.frame.enlarged.open) return;
+    const press = this.#meaning(event.code, target instanceof HTMLButtonElement);
+    if (!press) return;
+    event.preventDefault();
+    press();
+  }
+
+  /**
+   * @param {string} code
+   * @param {boolean} onButton whether Enter already presses what has the focus
+   * @returns {(() => void) | null}
+   */
+  #meaning(code, onButton) {
+    const chosen = ANSWERS.find(({ codes }) => codes.includes(code));
+    if (chosen && this.bar?.open) return () => this.bar?.give(chosen.answer);
+    const isEnter = code === "Enter" || code === "NumpadEnter";
+    if (code === "KeyN" || (isEnter && !onButton)) return this.onNext;
+    if (code === "KeyR") return this.onRefresh;
+    if (code === "KeyZ" && this.pictures) return this.pictures.frame.open;
+    if (code === "ArrowLeft") return () => this.pictures?.turnReference(-1);
+    if (code === "ArrowRight") return () => this.pictures?.turnReference(1);
+    return null;
+  }
+}

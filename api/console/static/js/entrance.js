@@ -1,0 +1,102 @@
+// Getting in: user name and password, and replacing a one-time password.
+
+import * as api from "./api.js";
+import { h } from "./dom.js";
+import { bind, t } from "./i18n.js";
+import { errorKey, heading, paragraph, show } from "./screen.js";
+
+const MIN_PASSWORD_LENGTH = 12;
+
+/**
+ * Asks for user name and password.
+ * @param {(mustChangePassword: boolean) => void} onDone
+ * @param {string} [notice] the key of why she is asked again
+ */
+export function showLogin(onDone, notice) {
+  const username = field("login.username", { name: "username", autocomplete: "username", autocapitalize: "none" });
+  const password = field("login.password", { name: "password", type: "password", autocomplete: "current-password" });
+  const form = formOf("login.button", [username.label, password.label], async () => {
+    const login = await api.logIn(username.input.value, password.input.value);
+    onDone(login.must_change_password);
+  });
+  const view = h(
+    "section",
+    { class: "entrance" },
+    heading("login.title"),
+    notice ? paragraph(notice, "notice") : paragraph("login.promise", "hint"),
+    form,
+  );
+  show(view, username.input);
+}
+
+/**
+ * Asks for a password of her own in place of the one-time one.
+ * @param {() => void} onDone
+ */
+export function showPasswordChange(onDone) {
+  const first = field("password.new", { name: "new", type: "password", autocomplete: "new-password" });
+  const second = field("password.again", { name: "again", type: "password", autocomplete: "new-password" });
+  const form = formOf("password.button", [first.label, second.label], async () => {
+    if (first.input.value.length < MIN_PASSWORD_LENGTH) throw new Refusal("password.too_short", first.input);
+    if (first.input.value !== second.input.value) throw new Refusal("password.not_equal", second.input);
+    await api.setPassword(first.input.value);
+    onDone();
+  });
+  const view = h(
+    "section",
+    { class: "entrance" },
+    heading("password.title"),
+    paragraph("password.why", "hint"),
+    form,
+  );
+  show(view, first.input);
+}
+
+/** Something the page itself refuses, and where. */
+class Refusal extends Error {
+  /**
+   * @param {string} key
+   * @param {HTMLInputElement} input
+   */
+  constructor(key, input) {
+    super(key);
+    this.key = key;
+    this.input = input;
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {import("./dom.js").Attributes} attributes
+ */
+function field(key, attributes) {
+  const input = h("input", { required: true, maxlength: 256, spellcheck: "false", ...attributes });
+  const label = h("label", {}, bind(h("span"), () => t(key)), input);
+  return { input, label };
+}
+
+/**
+ * A form that says what went wrong and can be sent again.
+ * @param {string} buttonKey
+ * @param {HTMLElement[]} fields
+ * @param {() => Promise<void>} send
+ */
+function formOf(buttonKey, fields, send) {
+  const problem = h("p", { class: "problem", role: "alert" });
+  const submit = h("button", { type: "submit", class: "primary" }, bind(h("span"), () => t(buttonKey)));
+  const onsubmit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    submit.disabled = true;
+    try {
+      await send();
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : null;
+      bind(problem, () => t(refusal ? refusal.key : errorKey(error)));
+      submit.disabled = false;
+      (refusal?.input ?? form.querySelector("input"))?.focus();
+    }
+  };
+  const form = h("form", { onsubmit, novalidate: false }, ...fields, problem, submit);
+  return form;
+}
