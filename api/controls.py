@@ -25,13 +25,14 @@ from api.store.models import CandidateRecord, ControlItem
 from api.store.reviews import ReviewRepository
 from pipelines.accounting import FrameAccounting
 from pipelines.events import CANDIDATE_NAMESPACE, EvidenceItem
+from pipelines.evidence import EvidenceKind
 from vision.types import Image
 
 
 class EvidenceSink(Protocol):
     """Seals pictures, as a worker does."""
 
-    def put(self, kind: str, image: Image) -> EvidenceItem:
+    def put(self, kind: EvidenceKind, image: Image) -> EvidenceItem:
         """Where the picture lies now, and its hashes."""
 
 

@@ -8,14 +8,19 @@ from typing import Final
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
 
 from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
+from pipelines.errors import PipelineError
 from pipelines.streams import connect, ensure_streams
 
 READ_BLOCK_SECONDS: Final = 1.0
 """Short, so that the thread notices soon when it should end."""
+
+MAX_FAILURES: Final = 5
+"""An entry that fails so often by itself is put aside, so that it does not hold up all that follow."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,9 +42,10 @@ class Bus:
     def __init__(self, redis: Redis, intake: Intake, keys: KeyStore, *, consumer: str | None = None) -> None:
         self._redis = redis
         self._intake = intake
-        self._consumer = CandidateConsumer(
-            redis, keys.worker_verifying_keys, consumer or f"api-{socket.gethostname()}"
-        )
+        self._keys = keys
+        self._name = consumer or f"api-{socket.gethostname()}"
+        self._consumer = self._fresh_consumer()
+        self._failures: dict[str, int] = {}
         self._publisher = ConfirmedPublisher(redis)
 
     def take_in(self) -> int:
@@ -58,10 +64,29 @@ class Bus:
             except IntakeRefusedError as refusal:
                 _log.warning("candidate_refused", entry_id=one.entry_id, code=refusal.code)
                 self._consumer.reject(one.entry_id, one.event_json, f"{refusal.code}: {refusal.reason}")
-                continue
-            self._consumer.ack([one.entry_id])
-            _log.info("candidate_taken", entry_id=one.entry_id, outcome=taken.value)
+            except Exception as error:
+                # What was read and not acknowledged comes again only to a consumer that asks from the start.
+                self._consumer = self._fresh_consumer()
+                if not self._is_poison(one.entry_id, error):
+                    raise
+                _log.error("candidate_poison", entry_id=one.entry_id, error=type(error).__name__)
+                self._consumer.reject(one.entry_id, one.event_json, f"poison: {type(error).__name__}")
+                return len(received)
+            else:
+                self._consumer.ack([one.entry_id])
+                _log.info("candidate_taken", entry_id=one.entry_id, outcome=taken.value)
+            self._failures.pop(one.entry_id, None)
         return len(received)
+
+    def _fresh_consumer(self) -> CandidateConsumer:
+        return CandidateConsumer(self._redis, self._keys.worker_verifying_keys, self._name)
+
+    def _is_poison(self, entry_id: str, error: Exception) -> bool:
+        """Whether an entry has failed too often for a reason of its own, not for a database or bus away."""
+        if isinstance(error, OperationalError | PipelineError):
+            return False
+        self._failures[entry_id] = self._failures.get(entry_id, 0) + 1
+        return self._failures[entry_id] >= MAX_FAILURES
 
     def publish(self, receipt: str) -> None:
         """Adds a receipt to `aiqyn:confirmed`; on disk when this returns.

@@ -56,7 +56,8 @@ class Person:
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request under `/api/v1` with this login's token."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
-        return self._http.request(method, f"{API}{path}", headers=headers, **options)
+        response: httpx.Response = self._http.request(method, f"{API}{path}", headers=headers, **options)
+        return response
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET."""

@@ -176,9 +176,9 @@ def test_no_sequence_confirms_without_two_people_who_said_the_same(
     for what, first, second in steps:
         try:
             if what == "answer":
-                case = machine.record_answer(case, said(Answer(second), str(first), now), POLICY, draws)
+                case = machine.record_answer(case, said(Answer(str(second)), str(first), now), POLICY, draws)
             elif what == "resolve":
-                case = machine.resolve(case, Resolution(first), now, POLICY)
+                case = machine.resolve(case, Resolution(str(first)), now, POLICY)
             else:
                 now += timedelta(seconds=int(str(first)))
                 case = machine.release(case, now)

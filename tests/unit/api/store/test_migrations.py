@@ -110,8 +110,12 @@ def test_times_come_back_aware_and_in_utc(database: Database) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as session:
-        LedgerRepository(session).append(Happening("one", NOON, "tester"))
-        raise ZeroDivisionError
+    def fail_half_way() -> None:
+        with database.write() as session:
+            LedgerRepository(session).append(Happening("one", NOON, "tester"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     with database.read() as session:
         assert LedgerRepository(session).page(0, 10) == []

@@ -1,0 +1,25 @@
+"""A database without the guards of the migrations: to show that tests of the other guards can fail."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData, UniqueConstraint
+
+from api.ledger.chain import GENESIS
+from api.store.engine import Database, open_engine
+from api.store.models import Base, LedgerHead
+
+
+def open_unguarded_database(url: str) -> Database:
+    """As `api.store.open.open_database`: the same tables, no trigger, no limit of answers per account."""
+    bare = MetaData()
+    for table in Base.metadata.tables.values():
+        copied = table.to_metadata(bare)
+        if table.name == "judgements":
+            for limit in [item for item in copied.constraints if isinstance(item, UniqueConstraint)]:
+                copied.constraints.remove(limit)
+    engine = open_engine(url)
+    bare.create_all(engine)
+    database = Database(engine)
+    with database.write() as session:
+        session.add(LedgerHead(head_id=1, sequence=0, entry_sha256=GENESIS))
+    return database

@@ -1,0 +1,203 @@
+"""Before her answer an operator sees nothing that tells slot, name, list, score or control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api import convert
+from api.review.policies import ReviewPolicy
+from api.review.presentation import Presentation
+from api.schemas import ReviewOut
+from tests.api_client import Clients, FakeChance, FakeClock, Person
+from tests.seeds import (
+    DEPLOYMENT,
+    OTHER_NAME,
+    SUBJECT_NAME,
+    WATCHLIST_NAME,
+    add_control,
+    seed,
+)
+
+POLICY = ReviewPolicy(hold=timedelta(0), control_share=0.0, control_first=True, control_spread=timedelta(0))
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Iterator[Clients]:
+    """A real candidate and a control in one queue."""
+    seeded = seed(tmp_path, policy=POLICY, clock=FakeClock(), chance=FakeChance())
+    add_control(seeded)
+    seeded.take_in()
+    made = Clients(seeded)
+    yield made
+    made.close()
+
+
+def everything_shown(person: Person) -> list[httpx.Response]:
+    """All an operator's client gets before an answer: queue, each review, each picture."""
+    shown = [person.get("/reviews")]
+    for review in person.queue():
+        shown.append(person.get(f"/reviews/{review['review_id']}"))
+        pictures = (review["frame"], review["probe"], *review["references"])
+        shown += [person.get(f"/evidence/{picture['evidence_id']}") for picture in pictures]
+    return shown
+
+
+def as_bytes(responses: list[httpx.Response]) -> list[tuple[int, list[tuple[str, str]], bytes]]:
+    return [(one.status_code, sorted(one.headers.items()), one.content) for one in responses]
+
+
+def assert_slots_look_alike(clients: Clients) -> None:
+    """The second judge, after the first said *same*, gets byte for byte what the first got before."""
+    first, second = clients.login("aigul"), clients.login("daniyar")
+    before = as_bytes(everything_shown(first))
+    for review in first.queue():
+        assert first.answer(review["review_id"], "same_person").status_code == 201
+    assert as_bytes(everything_shown(second)) == before
+
+
+def shape(value: Any) -> Any:
+    """A JSON value's keys and types; of ids also how they begin and how long they are."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    if isinstance(value, str) and value[:4] in {"rev_", "evi_"}:
+        return value[:4], len(value)
+    return type(value).__name__
+
+
+def assert_control_looks_real(clients: Clients) -> None:
+    one, other = clients.login("aigul").queue()
+    assert shape(one) == shape(other)
+    for picture in ("frame", "probe"):
+        assert (one[picture]["width"], one[picture]["height"]) == (
+            other[picture]["width"],
+            other[picture]["height"],
+        )
+
+
+def assert_nothing_tells(clients: Clients) -> None:
+    seeded = clients.seeded
+    telling = [
+        SUBJECT_NAME,
+        OTHER_NAME,
+        WATCHLIST_NAME,
+        seeded.watchlist_id,
+        *seeded.subject_ids,
+        DEPLOYMENT + '"',
+        "0.71",
+        "0.42",
+        "0.31",
+        "control",
+        "similarity",
+        "threshold",
+        "score",
+        "priority",
+        "slot",
+        "truth",
+    ]
+    for response in everything_shown(clients.login("aigul")):
+        headers = "\n".join(f"{key}: {value}" for key, value in response.headers.items())
+        text = headers.replace("cache-control", "") + response.text
+        found = [word for word in telling if word.casefold() in text.casefold()]
+        assert found == [], str(response.url)
+
+
+def test_both_judges_get_the_same_bytes(mixed: Clients) -> None:
+    assert_slots_look_alike(mixed)
+
+
+def test_a_control_looks_like_any_candidate(mixed: Clients) -> None:
+    assert_control_looks_real(mixed)
+
+
+def test_nothing_is_told_before_an_answer(mixed: Clients) -> None:
+    assert_nothing_tells(mixed)
+
+
+def test_the_queue_is_ordered_by_age_alone(mixed: Clients) -> None:
+    queued = [item["queued_at"] for item in mixed.login("aigul").queue()]
+    assert queued == sorted(queued)
+
+
+def leaky_review(shown: Presentation) -> ReviewOut:
+    """A review whose camera tells the subject."""
+    return convert.review_out(shown).model_copy(update={"camera_id": f"gate of {SUBJECT_NAME}"})
+
+
+def test_a_name_in_a_review_is_caught(mixed: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routes.reviews.review_out", leaky_review)
+    with pytest.raises(AssertionError):
+        assert_nothing_tells(mixed)
+
+
+def test_a_slot_in_a_review_is_caught(mixed: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that shows each judge her own time of arrival."""
+    count = iter(range(10_000))
+
+    def slotted(shown: Presentation) -> ReviewOut:
+        return convert.review_out(shown).model_copy(update={"pts_seconds": float(next(count))})
+
+    monkeypatch.setattr("api.routes.reviews.review_out", slotted)
+    with pytest.raises(AssertionError):
+        assert_slots_look_alike(mixed)
+
+
+def test_a_control_without_accounting_is_caught(mixed: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    def telling(shown: Presentation) -> ReviewOut:
+        review = convert.review_out(shown)
+        is_control = shown.sighting.pts_seconds == 5.4
+        return review.model_copy(update={"frame_accounting": None}) if is_control else review
+
+    monkeypatch.setattr("api.routes.reviews.review_out", telling)
+    with pytest.raises((AssertionError, ValueError)):
+        assert_control_looks_real(mixed)
+
+
+def test_controls_end_in_their_own_states_and_never_leave(mixed: Clients) -> None:
+    people = [mixed.login("aigul"), mixed.login("daniyar")]
+    for person in people:
+        for review in person.queue():
+            person.answer(review["review_id"], "different")
+    states = {
+        item["state"]: item["is_control"] for item in mixed.login("saule").get("/candidates").json()["items"]
+    }
+    assert states == {"rejected": False, "control_passed": True}
+
+
+def test_a_control_confirmed_by_two_goes_nowhere(mixed: Clients) -> None:
+    for name in ("aigul", "daniyar"):
+        person = mixed.login(name)
+        for review in person.queue():
+            person.answer(review["review_id"], "same_person")
+    assert mixed.seeded.services.hold_clock.run_once() == 1  # the real one
+    items = mixed.login("saule").get("/candidates").json()["items"]
+    assert {item["state"]: item["is_control"] for item in items} == {
+        "confirmed": False,
+        "control_failed": True,
+    }
+    control = next(item for item in items if item["is_control"])
+    assert mixed.login("saule").get(f"/receipts/{control['candidate_id']}").status_code == 404
+
+
+def test_supervisors_do_not_learn_answers_or_controls_while_judges_are_awaited(mixed: Clients) -> None:
+    person = mixed.login("aigul")
+    for review in person.queue():
+        person.answer(review["review_id"], "same_person")
+    for item in mixed.login("saule").get("/candidates").json()["items"]:
+        assert (item["state"], item["judgements"], item["is_control"]) == ("one_answer", [], None)
+        assert item["event"] is None
+
+
+def test_first_answers_end_a_real_candidate_but_not_the_queue_of_its_control(mixed: Clients) -> None:
+    """A control always gets its second judge, whatever the first said."""
+    first, second = mixed.login("aigul"), mixed.login("daniyar")
+    for review in first.queue():
+        first.answer(review["review_id"], "cannot_tell")
+    assert len(second.queue()) == 1
