@@ -91,7 +91,7 @@ class CandidatePublisher:
         with self._sending:
             while (entry := self._spool.first()) is not None:
                 fields = {streams.SCHEMA_FIELD: entry.schema, streams.EVENT_FIELD: entry.event}
-                with _as_bus_error(f"{self.waiting_count} candidates wait on disk"):
+                with bus_errors(f"{self.waiting_count} candidates wait on disk"):
                     self._redis.xadd(streams.CANDIDATES, fields)  # type: ignore[arg-type]
                 self._spool.remove(entry)
                 sent += 1
@@ -156,7 +156,7 @@ class CandidateConsumer:
         Raises:
             BusError: Redis is away or refused.
         """
-        with _as_bus_error("candidates cannot be read"):
+        with bus_errors("candidates cannot be read"):
             entries = self._backlog(count) or self._stale(count)
             if not entries:
                 block_ms = int(min(block_seconds, MAX_BLOCK_SECONDS) * 1000)
@@ -171,7 +171,7 @@ class CandidateConsumer:
             BusError: Redis is away or refused; the entries come again.
         """
         if entry_ids:
-            with _as_bus_error("candidates cannot be acknowledged"):
+            with bus_errors("candidates cannot be acknowledged"):
                 self._redis.xack(streams.CANDIDATES, streams.API_GROUP, *entry_ids)
 
     def reject(self, entry_id: str, event_json: str, reason: str) -> None:
@@ -185,7 +185,7 @@ class CandidateConsumer:
             streams.EVENT_FIELD: event_json[:_DEAD_EVENT_CHARACTERS],
             streams.REASON_FIELD: reason,
         }
-        with _as_bus_error("an entry cannot be put aside"):
+        with bus_errors("an entry cannot be put aside"):
             # In this order: twice in the dead stream is harmless, in neither is a loss.
             self._redis.xadd(streams.DEAD, fields)  # type: ignore[arg-type]
             self._redis.xack(streams.CANDIDATES, streams.API_GROUP, entry_id)
@@ -268,7 +268,7 @@ class ConfirmedPublisher:
             BusError: Redis is away or refused; send it again, consumers know a receipt by its `jti`.
         """
         event = json.dumps({"schema": CONFIRMED_SCHEMA, "receipt": receipt}, separators=(",", ":"))
-        with _as_bus_error("a receipt cannot be published"):
+        with bus_errors("a receipt cannot be published"):
             entry_id: Any = self._redis.xadd(
                 streams.CONFIRMED, {streams.SCHEMA_FIELD: CONFIRMED_SCHEMA, streams.EVENT_FIELD: event}
             )
@@ -281,7 +281,8 @@ def _entries(reply: Any) -> list[tuple[str, Mapping[bytes, bytes]]]:
 
 
 @contextmanager
-def _as_bus_error(what: str) -> Iterator[None]:
+def bus_errors(what: str) -> Iterator[None]:
+    """Turns what redis-py raises into BusError: `what` could not be done, and why."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
