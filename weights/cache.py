@@ -125,9 +125,9 @@ class Cache:
     def _errors(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
+            if verb == "read" and isinstance(error, FileNotFoundError):
+                raise  # not an error of the folder: the file has not been pulled
             raise CacheError(_reason(self.root, verb, error)) from error
 
 

@@ -81,7 +81,7 @@ def encode(graph: Any, opset: int) -> bytes:
 
 
 def decode(content: bytes, what: str) -> Any:
-    """The graph and opset of an ONNX file.
+    """The model in an ONNX file, with at least one node and one output.
 
     Raises:
         ConversionError: it is none.
@@ -92,6 +92,8 @@ def decode(content: bytes, what: str) -> Any:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise ConversionError(f"{what}: not an ONNX file: {error}") from error
+    if not (model.graph.node and model.graph.output and model.opset_import):
+        raise ConversionError(f"{what}: the ONNX file holds no graph")
     return model
 
 

@@ -30,7 +30,8 @@ def read_files(package: Path, files: Sequence[SourceFile]) -> dict[str, bytes]:
         else:
             found = _from_tar(package, files)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
-        raise FetchError(f"{package.name}: damaged or truncated package: {error}") from error
+        reason = " ".join(str(error).split())
+        raise FetchError(f"{package.name}: damaged or truncated package: {reason}") from error
     for file in files:
         if file.path not in found:
             raise FetchError(f"{package.name}: the package has no file {file.path}")

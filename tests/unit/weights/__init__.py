@@ -1,0 +1,1 @@
+"""Tests of the weights room: real packages in local folders, real files, real processes."""
