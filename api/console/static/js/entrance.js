@@ -9,7 +9,7 @@ const MIN_PASSWORD_LENGTH = 12;
 
 /**
  * Asks for user name and password.
- * @param {(mustChangePassword: boolean) => void} onDone
+ * @param {(username: string, mustChangePassword: boolean) => void} onDone
  * @param {string} [notice] the key of why she is asked again
  */
 export function showLogin(onDone, notice) {
@@ -17,7 +17,7 @@ export function showLogin(onDone, notice) {
   const password = field("login.password", { name: "password", type: "password", autocomplete: "current-password" });
   const form = formOf("login.button", [username.label, password.label], async () => {
     const login = await api.logIn(username.input.value, password.input.value);
-    onDone(login.must_change_password);
+    onDone(username.input.value, login.must_change_password);
   });
   const view = h(
     "section",
@@ -31,12 +31,14 @@ export function showLogin(onDone, notice) {
 
 /**
  * Asks for a password of her own in place of the one-time one.
+ * @param {string} username whose; for the browser's own password keeper
  * @param {() => void} onDone
  */
-export function showPasswordChange(onDone) {
+export function showPasswordChange(username, onDone) {
+  const keeper = h("input", { type: "text", name: "username", autocomplete: "username", value: username, hidden: true });
   const first = field("password.new", { name: "new", type: "password", autocomplete: "new-password" });
   const second = field("password.again", { name: "again", type: "password", autocomplete: "new-password" });
-  const form = formOf("password.button", [first.label, second.label], async () => {
+  const form = formOf("password.button", [keeper, first.label, second.label], async () => {
     if (first.input.value.length < MIN_PASSWORD_LENGTH) throw new Refusal("password.too_short", first.input);
     if (first.input.value !== second.input.value) throw new Refusal("password.not_equal", second.input);
     await api.setPassword(first.input.value);
@@ -94,7 +96,8 @@ function formOf(buttonKey, fields, send) {
       const refusal = error instanceof Refusal ? error : null;
       bind(problem, () => t(refusal ? refusal.key : errorKey(error)));
       submit.disabled = false;
-      (refusal?.input ?? form.querySelector("input"))?.focus();
+      const first = form.querySelector("label input");
+      (refusal?.input ?? (first instanceof HTMLElement ? first : submit)).focus();
     }
   };
   const form = h("form", { onsubmit, novalidate: false }, ...fields, problem, submit);

@@ -15,8 +15,8 @@ function enter(notice) {
   leaveDesk();
   api.forgetToken();
   byId("account").replaceChildren();
-  showLogin((mustChange) => {
-    if (mustChange) showPasswordChange(() => void work());
+  showLogin((username, mustChange) => {
+    if (mustChange) showPasswordChange(username, () => void work());
     else void work();
   }, notice);
 }
@@ -39,12 +39,7 @@ async function work() {
 
 /** @param {api.ProblemError} error */
 function shutOut(error) {
-  if (error.code === "password_change_required") {
-    leaveDesk();
-    showPasswordChange(() => void work());
-  } else {
-    enter(error.status === 401 ? "login.over" : errorKey(error));
-  }
+  enter(error.status === 401 ? "login.over" : errorKey(error));
 }
 
 function leaveDesk() {

@@ -83,12 +83,13 @@ export class Pictures {
    */
   #portrait(titleKey, refs, altKey) {
     const images = refs.map((ref, index) => this.#image(ref, altKey, index > 0 ? "aside" : undefined));
-    const note = h("span", { class: "note" });
+    const note = h("p", { class: "note" });
     const figure = h(
       "figure",
       { class: "portrait" },
-      h("figcaption", {}, bind(h("strong"), () => t(titleKey)), note),
+      h("figcaption", {}, bind(h("strong"), () => t(titleKey))),
       h("div", { class: "picture square" }, ...images),
+      note,
     );
     return { figure, images, note };
   }
@@ -113,10 +114,10 @@ export class Pictures {
         "figcaption",
         {},
         bind(h("strong"), () => t("frame.title")),
-        bind(h("span", { class: "note" }), () => t("frame.redacted")),
+        button("frame.enlarge", open, { className: "quiet enlarge", shortcut: "Z", ariaShortcuts: "Z" }),
       ),
       h("div", { class: "picture" }, image, outline(width, height, box)),
-      button("frame.enlarge", open, { className: "quiet enlarge", shortcut: "Z", ariaShortcuts: "Z" }),
+      bind(h("p", { class: "note" }), () => t("frame.redacted")),
       enlarged,
     );
     return { figure, open, enlarged };

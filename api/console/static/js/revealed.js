@@ -19,22 +19,22 @@ export function revealed(answer, told, { onNext, onRefresh }) {
   const title = bind(h("h2", { tabindex: -1 }), () => t("reveal.title"));
   const next = button("reveal.next", onNext, { className: "primary", shortcut: "N", ariaShortcuts: "N Enter" });
   const again = button("reveal.refresh", onRefresh, { className: "quiet", shortcut: "R", ariaShortcuts: "R" });
-  const element = h(
-    "section",
-    { class: "revealed" },
-    title,
-    h(
-      "dl",
-      {},
-      ...row("reveal.your_answer", () => t(`answer.${answer}`)),
-      ...row("reveal.resembles", () => told.name, "strong"),
-      ...row("reveal.list", () => told.watchlist),
-      ...row("reveal.similarity", () => likeness(told)),
-      ...row("reveal.outcome", () => t(`outcome.${told.outcome ?? "awaited"}`)),
-    ),
+  const details = h(
+    "dl",
+    {},
+    ...row("reveal.your_answer", () => t(`answer.${answer}`)),
+    ...row("reveal.resembles", () => told.name, "strong"),
+    ...row("reveal.list", () => told.watchlist),
+    ...row("reveal.similarity", () => likeness(told)),
+    ...row("reveal.outcome", () => t(`outcome.${told.outcome ?? "awaited"}`), "strong"),
+  );
+  const aside = h(
+    "div",
+    { class: "meaning" },
     bind(h("p", { class: "note" }), () => t("reveal.meaning")),
     h("p", { class: "row" }, next, told.outcome ? null : again),
   );
+  const element = h("section", { class: "revealed" }, title, details, aside);
   return { element, title, next };
 }
 
