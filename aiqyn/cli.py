@@ -6,7 +6,7 @@ from importlib import import_module, metadata
 
 import typer
 
-COMMANDS: tuple[str, ...] = ("doctor", "config", "weights", "serve", "users")
+COMMANDS: tuple[str, ...] = ("analyze", "doctor", "config", "weights", "serve", "users")
 """Modules of `aiqyn.commands` in the order of the help page; each has `register(app)`."""
 
 app = typer.Typer(

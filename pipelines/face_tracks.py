@@ -205,10 +205,18 @@ class FaceTracks:
             return []
         looks = shown[np.array(wanted, np.int64)]
         embeddings = self._engines.embedder.embed(frame.image, looks.landmarks)
+        boxes = [as_xyxy(row) for row in faces.xyxy]
         findings = []
         for place, i in enumerate(wanted):
-            xyxy = as_xyxy(looks.xyxy[place])
-            look = BestLook(frame, xyxy, looks.landmarks[place], qualities[i], person_around(xyxy, objects))
+            own = int(rows[i])
+            look = BestLook(
+                frame=frame,
+                xyxy=boxes[own],
+                landmarks=looks.landmarks[place],
+                quality=qualities[i],
+                person_xyxy=person_around(boxes[own], objects),
+                others_xyxy=tuple(box for row, box in enumerate(boxes) if row != own),
+            )
             finding = self._take(tracks[i], look, embeddings[place], watch)
             if finding is not None:
                 findings.append(finding)

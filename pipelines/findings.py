@@ -57,6 +57,7 @@ class BestLook:
         landmarks: (5, 2) float32, pixels of that frame.
         quality: what was measured of this face.
         person_xyxy: the box of the person the face belongs to; None where no box contains it.
+        others_xyxy: boxes of every other face in that frame, to be pixelated where it is shown.
     """
 
     frame: Frame
@@ -64,6 +65,7 @@ class BestLook:
     landmarks: Float32
     quality: FaceQuality
     person_xyxy: Xyxy | None = None
+    others_xyxy: tuple[Xyxy, ...] = ()
 
     @property
     def frame_index(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -108,12 +107,6 @@ class Manifest:
             "outputs": [asdict(record) for record in self.outputs],
             "failures": list(self.failures),
         }
-
-    def write(self, folder: Path) -> Path:
-        """Writes `manifest.json` into a folder, whole or not at all."""
-        path = folder / MANIFEST_NAME
-        write_whole(path, (json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n").encode())
-        return path
 
 
 def record_file(path: Path, shown_as: str | None = None) -> FileRecord:

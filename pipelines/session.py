@@ -87,7 +87,7 @@ class CameraSession:
         self._cuts = SceneCuts()
         self._counter = FrameCounter()
         self._watch: Watch | None = None
-        self._last_pts_seconds = -math.inf
+        self._first_pts_seconds = self._last_pts_seconds = -math.inf
         self._undecodable: Callable[[], int] = lambda: 0
 
     def __enter__(self) -> Self:
@@ -102,6 +102,13 @@ class CameraSession:
     def operating_point(self) -> OperatingPoint | None:
         """The thresholds in force; None without a list."""
         return self._watch.point if self._watch else None
+
+    @property
+    def media_seconds(self) -> float:
+        """How much of the source has gone by, by its own clock."""
+        if self._last_pts_seconds == -math.inf:
+            return 0.0
+        return max(self._last_pts_seconds - self._first_pts_seconds, 0.0)
 
     @property
     def track_count(self) -> int:
@@ -142,6 +149,8 @@ class CameraSession:
         """
         if pts_seconds < self._last_pts_seconds - CLOCK_RESTART_SECONDS:
             self.end_tracks()
+        if self._first_pts_seconds == -math.inf:
+            self._first_pts_seconds = pts_seconds
         self._last_pts_seconds = pts_seconds
         self._faces.expire(pts_seconds)
         wanted = self._sampler.wants(pts_seconds)

@@ -1,0 +1,194 @@
+"""`aiqyn analyze VIDEO… --watchlist DIR`: recorded footage searched for listed people, without a service.
+
+Terminal and video show candidate numbers, never names: a name shown beside a number becomes a fact in
+the reader's mind before anybody has looked. The names are in the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, report
+
+if TYPE_CHECKING:
+    from pipelines.analyze import AnalyzeOptions
+    from pipelines.analyze_run import AnalyzeRequest, RunResult
+    from pipelines.build import Perception
+    from pipelines.config import Config
+
+MAX_DEFAULT_THREADS = 4
+"""Beyond, the small models here gain little from one more."""
+
+
+group = typer.Typer()
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the program."""
+    app.add_typer(group)
+
+
+@group.command("analyze")
+def analyze(  # noqa: PLR0913 - a command's options are its user's
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Files, or folders of them.")],
+    watchlist: Annotated[
+        Path, typer.Option("--watchlist", help="Folder with one sub-folder of pictures per subject.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell whom every track resembled, found or not.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for evidence, annotated video and manifest; repeat to go on."),
+    ] = None,
+    recorded_at: Annotated[
+        str | None, typer.Option("--recorded-at", help="Time of the first frame: 2026-05-01T12:00:00+05:00")
+    ] = None,
+    purpose: Annotated[str | None, typer.Option("--purpose", help="What for; kept in the manifest.")] = None,
+    fps: Annotated[
+        float, typer.Option("--fps", min=0, help="Frames a second the models see; 0 for every frame.")
+    ] = 10.0,
+    detector: Annotated[
+        str | None, typer.Option("--detector", help="Model for people and vehicles, or `none`.")
+    ] = None,
+    embedder: Annotated[str | None, typer.Option("--embedder", help="Model that compares faces.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=256, help="Threads of one inference.")
+    ] = None,
+    false_alerts: Annotated[
+        float | None,
+        typer.Option("--false-alerts-per-1000-faces", help="Wanted rate; sets the threshold."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file; else aiqyn.yaml.")] = None,
+) -> None:
+    """Searches recorded footage for the people of a list; what it finds is unconfirmed."""
+    from pipelines.analyze_run import AnalyzeRequest
+
+    settings = _settings(config)
+    models = settings.models
+    chosen = settings.model_copy(
+        update={
+            "models": models.model_copy(
+                update={
+                    "detector": _detector(detector, models.detector),
+                    "embedder": embedder or models.embedder,
+                }
+            ),
+            "worker": settings.worker.model_copy(update={"intra_op_threads": threads or _default_threads()}),
+        }
+    )
+    rate = settings.identification.false_alerts_per_1000_faces if false_alerts is None else false_alerts
+    options = _options(chosen, fps, rate, _time(recorded_at), explain=explain)
+    request = AnalyzeRequest(tuple(videos), watchlist, options, out, purpose)
+    result = _run(request, _perception(chosen))
+    _show(result, out, as_json=as_json)
+    raise typer.Exit(_exit_code(result))
+
+
+def _settings(path: Path | None) -> Config:
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import ConfigError
+
+    try:
+        return load_config(path or default_config_path())
+    except ConfigError as error:
+        fail(str(error))
+
+
+def _detector(asked: str | None, configured: str | None) -> str | None:
+    if asked is None:
+        return configured
+    return None if asked.lower() == "none" else asked
+
+
+def _default_threads() -> int:
+    return min(os.cpu_count() or 1, MAX_DEFAULT_THREADS)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--recorded-at: {text!r} is no RFC 3339 time; write for example 2026-05-01T12:00:00+05:00")
+    if moment.tzinfo is None:
+        fail(f"--recorded-at: {text!r} lacks its offset from UTC; add for example +05:00, or Z")
+    return moment
+
+
+def _options(
+    config: Config, fps: float, rate: float, recorded_at: datetime | None, *, explain: bool
+) -> AnalyzeOptions:
+    from pipelines.analyze import AnalyzeOptions
+    from pipelines.session import SessionOptions
+
+    if not 0 < rate <= 1000:
+        fail(f"--false-alerts-per-1000-faces must be above 0 and at most 1000, got {rate:g}")
+    session = SessionOptions(
+        inference_fps=fps or None,
+        false_alerts_per_1000_faces=rate,
+        min_looks=config.identification.min_looks,
+    )
+    return AnalyzeOptions(session=session, recorded_at=recorded_at, explain=explain)
+
+
+def _perception(config: Config) -> Perception:
+    from pipelines.build import PerceptionOptions, build_perception
+    from pipelines.errors import ConfigError
+    from vision.errors import VisionError
+    from weights.catalog import load_catalog
+    from weights.errors import WeightsError
+    from weights.store import WeightStore
+
+    try:
+        store = WeightStore(config.paths.weights_dir, load_catalog())
+        return build_perception(store, PerceptionOptions.of(config))
+    except (WeightsError, ConfigError, VisionError) as error:
+        fail(str(error))
+
+
+def _run(request: AnalyzeRequest, perception: Perception) -> RunResult:
+    from aiqyn.commands.analyze_progress import AnalyzeBars
+    from pipelines.analyze_run import Listeners, run_analysis
+    from pipelines.errors import PipelineError
+    from vision.errors import VisionError
+
+    with AnalyzeBars() as bars:
+        try:
+            return run_analysis(request, perception, Listeners(bars, bars.reference, report))
+        except (PipelineError, VisionError) as error:
+            fail(str(error))
+
+
+def _show(result: RunResult, out: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result.analysis.document(), ensure_ascii=False, indent=2))
+        return
+    analysis = result.analysis
+    for candidate in analysis.candidates:
+        looks = "one look" if candidate.single_look else f"{candidate.frames_fused} looks"
+        typer.echo(
+            f"{candidate.input}: candidate {candidate.number} at {candidate.pts_seconds:.2f} s, "
+            f"track {candidate.track_id}, {looks}, unconfirmed"
+        )
+    frames = analysis.frame_accounting
+    typer.echo(
+        f"{len(analysis.candidates)} unconfirmed candidates in {analysis.media_seconds:.1f} s of footage; "
+        f"frames: {frames.read} read, {frames.inferred} inferred, {frames.not_sampled} not sampled, "
+        f"{frames.undecodable} undecodable; took {analysis.elapsed_seconds:.1f} s"
+    )
+    typer.echo(f"Names are in {out / 'analysis.json'}" if out else "Names are shown with --json only.")
+
+
+def _exit_code(result: RunResult) -> int:
+    if not result.inputs_done:
+        return NOTHING_DONE
+    return SOME_FAILED if result.failures else ALL_DONE
