@@ -1,0 +1,1 @@
+"""The converted models against their published originals and against dlib, on real photographs."""
