@@ -25,7 +25,14 @@ def test_repr_holds_no_key(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["worker.json", "candidates.pem", "galleries.pem", "gallery-signers.jwks.json", "evidence.jwks.json", "redis.password"],
+    [
+        "worker.json",
+        "candidates.pem",
+        "galleries.pem",
+        "gallery-signers.jwks.json",
+        "evidence.jwks.json",
+        "redis.password",
+    ],
 )
 def test_each_file_is_needed_and_private(folder: Path, name: str) -> None:
     (folder / name).chmod(0o644)

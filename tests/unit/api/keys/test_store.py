@@ -134,7 +134,9 @@ class TestWorkers:
         assert len(set(passwords.values())) == 3
         assert passwords["worker:w1"] == keys.redis_password
 
-    def test_a_folder_moved_to_the_workers_machine_is_not_missed(self, store: KeyStore, tmp_path: Path) -> None:
+    def test_a_folder_moved_to_the_workers_machine_is_not_missed(
+        self, store: KeyStore, tmp_path: Path
+    ) -> None:
         store.create_worker("w1").rename(tmp_path / "w1")
         assert set(store.redis_passwords()) == {"api"}
         assert store.worker_ids() == ("w1",)
