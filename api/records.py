@@ -1,4 +1,4 @@
-"""Watchlists, entries, deployments and gallery versions: made by the rules, sealed, logged."""
+"""Watchlists, entries and deployments: made by the rules, sealed, logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from api.review.watchlists import DEFAULT_MAX_ENTRIES, EntryTerms, check_entry, 
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository, person_key
-from api.store.models import GalleryVersion, Subject, SubjectReference, Watchlist
+from api.store.models import Subject, SubjectReference, Watchlist
 from api.vault import SubjectVault
 from vision.images import decode_image
 from vision.types import Float32
@@ -146,45 +146,28 @@ class RecordService:
                 ends_at=terms.ends_at.isoformat(),
             )
 
-    def active_deployments(self, watchlist_id: str) -> list[DeploymentTerms]:
-        """Deployments of a list that have not ended, newest first."""
+    def deployment(self, deployment_id: str) -> DeploymentTerms | None:
+        """A deployment by its id."""
         with self._database.read() as session:
-            return ListRepository(session).deployments_of(watchlist_id, self._clock())
+            return ListRepository(session).deployment(deployment_id)
+
+    def names(self, watchlist_id: str) -> dict[str, str]:
+        """Names of the entries in force, opened, with the entries' ids: to recognise who is listed already."""
+        with self._database.read() as session:
+            return {
+                self._vault.open_name(row.subject_id, row.name_sealed): row.subject_id
+                for row in ListRepository(session).listed(watchlist_id, self._clock())
+            }
 
     def gallery_subjects(self, watchlist_id: str, embedder_sha256: str) -> list[GallerySubject]:
         """The list's entries in force with their templates of one model, in the order of their ids."""
         with self._database.read() as session:
-            lists = ListRepository(session)
-            found = []
-            for subject in lists.listed(watchlist_id, self._clock()):
-                rows = lists.references(subject.subject_id)
-                templates = tuple(
-                    self._vault.open_template(row.subject_id, row.reference_id, row.template_sealed)
-                    for row in rows
-                    if row.embedder_sha256 == embedder_sha256
-                )
-                if templates:
-                    found.append(GallerySubject(subject.subject_id, templates))
-            return found
-
-    def next_gallery_version(self, deployment_id: str) -> int:
-        """The version the deployment's next gallery has, from 1."""
-        with self._database.read() as session:
-            return ListRepository(session).newest_gallery(deployment_id) + 1
-
-    def note_gallery(self, version: GalleryVersion) -> None:
-        """Keeps that a gallery version was published."""
-        with self._database.write() as session:
-            ListRepository(session).add(version)
-            self._note(
-                session,
-                "gallery_published",
-                f"deployment:{version.deployment_id}",
-                version=version.version,
-                subjects=version.subjects,
-                templates=version.templates,
-                sha256=version.content_sha256,
-            )
+            rows = ListRepository(session).listed_references(watchlist_id, embedder_sha256, self._clock())
+        templates: dict[str, list[Float32]] = {}
+        for row in rows:
+            opened = self._vault.open_template(row.subject_id, row.reference_id, row.template_sealed)
+            templates.setdefault(row.subject_id, []).append(opened)
+        return [GallerySubject(subject_id, tuple(found)) for subject_id, found in templates.items()]
 
     def _check_room(self, lists: ListRepository, watchlist_id: str) -> None:
         watchlist = lists.watchlist(watchlist_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,6 +14,7 @@ from api.clockwork import ExpirySweeper, HoldClock, Issuer
 from api.controls import ControlLibrary
 from api.desk import ReviewDesk
 from api.evidence import EvidenceCabinet
+from api.galleries import GalleryService
 from api.intake import Intake
 from api.keys.store import KeyStore
 from api.outlets.outbox import OutboxPublisher
@@ -27,6 +29,9 @@ from api.stream import Bus, connect_bus
 from api.vault import SubjectVault
 from pipelines.errors import PipelineError
 from pipelines.events import utc_now
+
+GALLERY_INTERVAL_SECONDS: Final = 2.0
+"""How soon a change of a list reaches the workers."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,6 +50,7 @@ class Services:
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
+    galleries: GalleryService
     bus: Bus | None
     outbox: OutboxPublisher | None
     background: Background
@@ -117,7 +123,9 @@ def build_services(
     sweeper = ExpirySweeper(database, clock)
     bus = _bus(settings, intake, keys)
     outbox = OutboxPublisher(database, bus, clock) if bus else None
-    return Services(
+    records = RecordService(database, vault, clock)
+    galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
+    services = Services(
         settings=settings,
         database=database,
         keys=keys,
@@ -126,16 +134,18 @@ def build_services(
         ),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),
-        records=RecordService(database, vault, clock),
+        records=records,
         controls=controls,
         evidence=evidence,
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,
+        galleries=galleries,
         bus=bus,
         outbox=outbox,
-        background=_background(settings, hold_clock, sweeper, bus, outbox),
+        background=Background([]),
     )
+    return replace(services, background=_background(services)) if settings.run_background else services
 
 
 def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
@@ -145,21 +155,16 @@ def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
     return Bus(redis, intake, keys)
 
 
-def _background(
-    settings: Settings,
-    hold_clock: HoldClock,
-    sweeper: ExpirySweeper,
-    bus: Bus | None,
-    outbox: OutboxPublisher | None,
-) -> Background:
-    if not settings.run_background:
-        return Background([])
-    interval = settings.sweep_interval_seconds
+def _background(services: Services) -> Background:
+    interval = services.settings.sweep_interval_seconds
     loops = [
-        BackgroundLoop("hold-clock", hold_clock.run_once, interval),
-        BackgroundLoop("expiry-sweeper", sweeper.run_once, interval),
+        BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
+        BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
     ]
-    if bus is not None and outbox is not None:
-        loops.append(BackgroundLoop("intake", bus.take_in, 0.0))
-        loops.append(BackgroundLoop("outbox", outbox.run_once, interval))
+    if services.bus is not None and services.outbox is not None:
+        loops += [
+            BackgroundLoop("intake", services.bus.take_in, 0.0),
+            BackgroundLoop("outbox", services.outbox.run_once, interval),
+            BackgroundLoop("galleries", services.galleries.run_once, GALLERY_INTERVAL_SECONDS),
+        ]
     return Background(loops)

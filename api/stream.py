@@ -14,6 +14,7 @@ from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
 from pipelines.errors import PipelineError
+from pipelines.gallery_bus import GalleryPublisher
 from pipelines.streams import connect, ensure_streams
 
 READ_BLOCK_SECONDS: Final = 1.0
@@ -37,7 +38,7 @@ def connect_bus(url: str, username: str | None, password: str | None) -> Redis:
 
 
 class Bus:
-    """One connection for reading candidates and writing confirmed matches."""
+    """One connection for reading candidates and writing confirmed matches and galleries."""
 
     def __init__(self, redis: Redis, intake: Intake, keys: KeyStore, *, consumer: str | None = None) -> None:
         self._redis = redis
@@ -47,6 +48,7 @@ class Bus:
         self._consumer = self._fresh_consumer()
         self._failures: dict[str, int] = {}
         self._publisher = ConfirmedPublisher(redis)
+        self.galleries = GalleryPublisher(redis, keys.galleries_key())
 
     def take_in(self) -> int:
         """Reads the next candidates, keeps each, and acknowledges it after its commit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.review.deployments import DeploymentTerms
@@ -97,21 +97,37 @@ class ListRepository:
         row = self._session.get(Deployment, deployment_id)
         return None if row is None else self._terms(row)
 
-    def deployments_of(self, watchlist_id: str, at: datetime) -> list[DeploymentTerms]:
-        """Deployments that search a list at a time, newest first."""
+    def active_deployments(self, at: datetime) -> list[DeploymentTerms]:
+        """Deployments that have not ended, those that begin later included, in the order of their ids."""
         rows = self._session.scalars(
-            select(Deployment)
-            .where(Deployment.watchlist_id == watchlist_id, Deployment.ends_at > at)
-            .order_by(Deployment.created_at.desc(), Deployment.deployment_id)
+            select(Deployment).where(Deployment.ends_at > at).order_by(Deployment.deployment_id)
         )
         return [self._terms(row) for row in rows]
 
-    def newest_gallery(self, deployment_id: str) -> int:
-        """The newest gallery version of a deployment; 0 when there is none."""
-        newest = self._session.scalar(
-            select(func.max(GalleryVersion.version)).where(GalleryVersion.deployment_id == deployment_id)
-        )
-        return newest or 0
+    def newest_gallery(self, deployment_id: str) -> GalleryVersion | None:
+        """The newest gallery version of a deployment."""
+        return self._session.scalars(
+            select(GalleryVersion)
+            .where(GalleryVersion.deployment_id == deployment_id)
+            .order_by(GalleryVersion.version.desc())
+            .limit(1)
+        ).one_or_none()
+
+    def listed_references(
+        self, watchlist_id: str, embedder_sha256: str, at: datetime
+    ) -> Sequence[SubjectReference]:
+        """References of one model of the entries in force, by entry and position."""
+        return self._session.scalars(
+            select(SubjectReference)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .where(
+                Subject.watchlist_id == watchlist_id,
+                Subject.removed_at.is_(None),
+                Subject.expires_at > at,
+                SubjectReference.embedder_sha256 == embedder_sha256,
+            )
+            .order_by(SubjectReference.subject_id, SubjectReference.position)
+        ).all()
 
     def _terms(self, row: Deployment) -> DeploymentTerms:
         cameras = self._session.scalars(

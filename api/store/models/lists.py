@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
@@ -99,5 +99,7 @@ class GalleryVersion(Base):
     templates: Mapped[int]
     embedder_id: Mapped[str] = mapped_column(String(128))
     embedder_sha256: Mapped[str] = mapped_column(String(64))
+    preprocessing: Mapped[str] = mapped_column(Text)
+    false_alerts_per_1000_faces: Mapped[float]
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -158,6 +158,8 @@ def upgrade() -> None:
         sa.Column("templates", sa.Integer(), nullable=False),
         sa.Column("embedder_id", sa.String(length=128), nullable=False),
         sa.Column("embedder_sha256", sa.String(length=64), nullable=False),
+        sa.Column("preprocessing", sa.Text(), nullable=False),
+        sa.Column("false_alerts_per_1000_faces", sa.Double(), nullable=False),
         sa.Column("content_sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,214 @@
+"""Gallery versions: a new one whenever a list changes, sealed to each worker and kept on the bus."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import structlog
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from sqlalchemy.orm import Session
+
+from api.clock import Clock
+from api.keys.store import KeyStore
+from api.ledger.chain import Happening
+from api.records import RecordService
+from api.review.deployments import DeploymentTerms
+from api.review.errors import RecordError
+from api.store.engine import Database
+from api.store.ledger import LedgerRepository
+from api.store.lists import ListRepository
+from api.store.models import GalleryVersion
+from pipelines.canonical import canonical_json
+from pipelines.galleries import GalleryPackage
+
+_log = structlog.get_logger(__name__)
+
+
+class GallerySink(Protocol):
+    """Hands sealed galleries to workers."""
+
+    def publish(self, package: GalleryPackage, worker_public: X25519PublicKey) -> None:
+        """Puts a gallery in the place of an older one."""
+
+    def withdraw(self, deployment_id: str, worker_id: str) -> None:
+        """Takes a gallery away."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryModel:
+    """What templates of a gallery are made with, and how strictly they are searched.
+
+    Attributes:
+        embedder_id: in the catalogue.
+        embedder_sha256: exactly which file of it.
+        preprocessing: how faces became its input.
+        false_alerts_per_1000_faces: the wanted rate; sets the worker's threshold.
+    """
+
+    embedder_id: str
+    embedder_sha256: str
+    preprocessing: str
+    false_alerts_per_1000_faces: float
+
+
+class GalleryService:
+    """Keeps every deployment's gallery version in step with its list, and every worker's with the version."""
+
+    def __init__(
+        self,
+        database: Database,
+        records: RecordService,
+        keys: KeyStore,
+        clock: Clock,
+        sink: GallerySink | None,
+    ) -> None:
+        self._database = database
+        self._records = records
+        self._keys = keys
+        self._clock = clock
+        self._sink = sink
+        self._sent: dict[tuple[str, str], int] = {}
+
+    def begin(self, deployment_id: str, model: GalleryModel) -> int:
+        """The version of a deployment's gallery made with this model; a new one where anything changed.
+
+        Raises:
+            RecordError: there is no such deployment.
+        """
+        with self._database.write() as session:
+            deployment = ListRepository(session).deployment(deployment_id)
+            if deployment is None:
+                raise RecordError(f"there is no deployment {deployment_id}")
+            return self._in_step(session, deployment, model).version
+
+    def run_once(self) -> int:
+        """Makes versions for lists that changed, entries that expired among them, and publishes what workers lack.
+
+        Returns:
+            How many galleries were published or withdrawn.
+
+        Raises:
+            BusError: the bus is away; what was not published is tried again.
+            SealingError: a subject's key is gone, or a worker's key cannot be used.
+        """
+        if self._sink is None:
+            return 0
+        now = self._clock()
+        with self._database.read() as session:
+            lists = ListRepository(session)
+            known = [
+                (item, lists.newest_gallery(item.deployment_id)) for item in lists.active_deployments(now)
+            ]
+        return sum(self._deliver(item, version) for item, version in known if version is not None)
+
+    def _deliver(self, deployment: DeploymentTerms, newest: GalleryVersion) -> int:
+        model = _model_of(newest)
+        if self._fingerprint(deployment, model) != newest.content_sha256:
+            with self._database.write() as session:
+                newest = self._in_step(session, deployment, model)
+        workers = [
+            worker_id
+            for worker_id in self._keys.worker_ids()
+            if self._sent.get((deployment.deployment_id, worker_id)) != newest.version
+        ]
+        for worker_id in workers:
+            self._send(deployment, newest, worker_id)
+            self._sent[deployment.deployment_id, worker_id] = newest.version
+        return len(workers)
+
+    def _send(self, deployment: DeploymentTerms, version: GalleryVersion, worker_id: str) -> None:
+        if self._sink is None:
+            return
+        package = self._package(deployment, version, worker_id)
+        if package is None:
+            self._sink.withdraw(deployment.deployment_id, worker_id)
+        else:
+            self._sink.publish(package, self._keys.worker_sealing_key(worker_id))
+        _log.info(
+            "gallery_delivered",
+            deployment_id=deployment.deployment_id,
+            worker_id=worker_id,
+            version=version.version,
+            subjects=version.subjects,
+        )
+
+    def _package(
+        self, deployment: DeploymentTerms, version: GalleryVersion, worker_id: str
+    ) -> GalleryPackage | None:
+        """The gallery as one worker gets it; None when nobody is listed any more."""
+        subjects = self._records.gallery_subjects(deployment.watchlist_id, version.embedder_sha256)
+        rows = [(subject.subject_id, row) for subject in subjects for row in subject.templates]
+        if not rows:
+            return None
+        return GalleryPackage(
+            deployment_id=deployment.deployment_id,
+            watchlist_id=deployment.watchlist_id,
+            worker_id=worker_id,
+            version=version.version,
+            cameras=tuple(sorted(deployment.camera_ids)),
+            active_from=deployment.starts_at,
+            active_until=deployment.ends_at,
+            embedder_id=version.embedder_id,
+            embedder_sha256=version.embedder_sha256,
+            preprocessing=version.preprocessing,
+            false_alerts_per_1000_faces=version.false_alerts_per_1000_faces,
+            subject_ids=tuple(subject_id for subject_id, _ in rows),
+            templates=np.stack([row for _, row in rows]),
+        )
+
+    def _in_step(self, session: Session, deployment: DeploymentTerms, model: GalleryModel) -> GalleryVersion:
+        """The newest version where it is in step with the list, else a new one."""
+        lists, now = ListRepository(session), self._clock()
+        newest = lists.newest_gallery(deployment.deployment_id)
+        digest = _fingerprint(session, deployment, model, now)
+        if newest is not None and newest.content_sha256 == digest:
+            return newest
+        rows = lists.listed_references(deployment.watchlist_id, model.embedder_sha256, now)
+        version = GalleryVersion(
+            deployment_id=deployment.deployment_id,
+            version=newest.version + 1 if newest else 1,
+            subjects=len({row.subject_id for row in rows}),
+            templates=len(rows),
+            embedder_id=model.embedder_id,
+            embedder_sha256=model.embedder_sha256,
+            preprocessing=model.preprocessing,
+            false_alerts_per_1000_faces=model.false_alerts_per_1000_faces,
+            content_sha256=digest,
+            created_at=now,
+        )
+        lists.add(version)
+        detail = {"version": version.version, "subjects": version.subjects, "sha256": digest}
+        about = f"deployment:{deployment.deployment_id}"
+        LedgerRepository(session).append(Happening("gallery_version", now, "galleries", about, detail))
+        return version
+
+    def _fingerprint(self, deployment: DeploymentTerms, model: GalleryModel) -> str:
+        with self._database.read() as session:
+            return _fingerprint(session, deployment, model, self._clock())
+
+
+def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryModel, at: datetime) -> str:
+    """What a gallery is made of, as a hash; without opening a single template."""
+    rows = ListRepository(session).listed_references(deployment.watchlist_id, model.embedder_sha256, at)
+    document = {
+        "references": [row.reference_id for row in rows],
+        "cameras": sorted(deployment.camera_ids),
+        "from": deployment.starts_at.isoformat(),
+        "until": deployment.ends_at.isoformat(),
+        "embedder": [model.embedder_id, model.embedder_sha256, model.preprocessing],
+        "false_alerts_per_1000_faces": model.false_alerts_per_1000_faces,
+    }
+    return hashlib.sha256(canonical_json(document)).hexdigest()
+
+
+def _model_of(version: GalleryVersion) -> GalleryModel:
+    return GalleryModel(
+        version.embedder_id,
+        version.embedder_sha256,
+        version.preprocessing,
+        version.false_alerts_per_1000_faces,
+    )
