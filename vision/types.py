@@ -6,6 +6,7 @@ top left corner of the top left pixel, x to the right, y down. Images are BGR, u
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
@@ -30,7 +31,10 @@ ColourOrder: TypeAlias = Literal["rgb", "bgr"]
 
 def _array(owner: str, name: str, value: Any, shape: tuple[int | None, ...], dtype: type) -> Any:
     """`value` as a read-only contiguous array of `dtype`; None in `shape` is any length."""
-    array: npt.NDArray[Any] = np.ascontiguousarray(value, dtype=dtype)
+    try:
+        array: npt.NDArray[Any] = np.ascontiguousarray(value, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"{owner}.{name} must hold {np.dtype(dtype)}: {error}") from error
     fits = array.ndim == len(shape) and all(
         want is None or want == got for want, got in zip(shape, array.shape, strict=False)
     )
@@ -66,10 +70,13 @@ class Frame:
     key_frame: bool = False
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+        image = self.image
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ImageError(
-                f"Frame.image must be (H, W, 3) uint8 BGR, got {self.image.shape} {self.image.dtype}"
+                f"Frame.image must be (H, W, 3) uint8 BGR and not empty, got {image.shape} {image.dtype}"
             )
+        if not math.isfinite(self.pts_seconds):
+            raise ImageError(f"Frame.pts_seconds must be finite, got {self.pts_seconds}")
 
     @property
     def size_wh(self) -> tuple[int, int]:
