@@ -43,13 +43,8 @@ def test_every_language_has_the_same_words_in_the_same_order(language: str) -> N
 
 @pytest.mark.parametrize("language", ["kk", "ru"])
 def test_nothing_was_left_in_english(language: str) -> None:
-    english = _words("en")
-    same = [
-        key
-        for key, text in _words(language).items()
-        if re.search("[A-Za-z]{4}", text) or text == english[key]
-    ]
-    assert same == []
+    words = {key: re.sub(r"\{\w+\}", "", text) for key, text in _words(language).items()}
+    assert [key for key, text in words.items() if re.search("[A-Za-z]", text)] == []
 
 
 def test_kazakh_is_written_with_its_own_letters() -> None:
