@@ -1,0 +1,96 @@
+"""The records on PostgreSQL: the same schema, the same refusals, and a judgement from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from api.ledger.chain import Happening, check_chain
+from api.store.engine import Database
+from api.store.ledger import LedgerRepository
+from api.store.migrate import current_revision, migrate, newest_revision
+from api.store.models import Base, CandidateRecord
+from api.store.open import open_database
+from tests.api_client import Clients
+from tests.seeds import seed
+from tests.system import postgres_cluster
+
+pytestmark = pytest.mark.system
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    with postgres_cluster.running() as url:
+        yield url
+
+
+@pytest.fixture
+def url(cluster: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database of this test's own."""
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(cluster).set(database=name).render_as_string(hide_password=False)
+    engine.dispose()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = open_database(url)
+    yield made
+    made.close()
+
+
+def append(database: Database, kind: str) -> None:
+    with database.write() as session:
+        LedgerRepository(session).append(Happening(kind, NOON, "tester", "thing:1", {"n": 1}))
+
+
+def test_migrations_make_the_tables_of_the_models(database: Database) -> None:
+    assert current_revision(database.engine) == newest_revision() == migrate(database.engine)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE ledger SET kind = 'x'", "DELETE FROM ledger", "TRUNCATE ledger"]
+)
+def test_the_ledger_cannot_be_rewritten(database: Database, statement: str) -> None:
+    append(database, "one")
+    with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_entries_of_many_writers_at_once_form_one_chain(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: append(database, f"kind-{number}"), range(40)))
+    with database.read() as session:
+        entries = LedgerRepository(session).page(0, 100)
+    assert [entry.sequence for entry in entries] == list(range(1, 41))
+    assert check_chain(entries) == entries[-1].entry_sha256
+
+
+def test_two_judgements_confirm_a_candidate(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        candidate_id = clients.seeded.take_in()
+        for username in ("aigul", "daniyar"):
+            person = clients.login(username)
+            assert person.answer(person.queue()[0]["review_id"], "same_person").status_code == 201
+        assert clients.seeded.services.hold_clock.run_once() == 1
+        with clients.seeded.services.database.read() as session:
+            assert session.get_one(CandidateRecord, candidate_id).state == "confirmed"
+            assert check_chain(LedgerRepository(session).page(0, 1000))
+    finally:
+        clients.close()
