@@ -7,6 +7,7 @@ against what is explained.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -47,14 +48,22 @@ def _lines(node: FunctionNode) -> int:
 
 
 def _parameters(node: FunctionNode) -> int:
-    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
-    # A command's and a route's parameters are its options and fields: the user's, not a caller's.
+    """A command's options and a route's fields are the user's, not a caller's: they do not count."""
     if any(
-        name.partition("(")[0].endswith((".command", ".get", ".post", ".callback")) for name in decorators
+        re.search(r"\.(get|post|put|delete)$", ast.unparse(call).partition("(")[0])
+        for call in node.decorator_list
     ):
         return 0
-    return len([argument for argument in given if argument.arg not in {"self", "cls"}])
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    defaults = dict(
+        zip(reversed([argument.arg for argument in given]), reversed(node.args.defaults), strict=False)
+    )
+    said = {
+        argument.arg: f"{ast.unparse(argument.annotation) if argument.annotation else ''} "
+        f"{ast.unparse(defaults[argument.arg]) if argument.arg in defaults else ''}"
+        for argument in given
+    }
+    return len([name for name, text in said.items() if name not in {"self", "cls"} and "typer." not in text])
 
 
 def too_large(functions: Sequence[Function]) -> list[str]:
@@ -103,6 +112,14 @@ def test_what_breaks_the_law_is_caught() -> None:
     text = f"def long():\n{body}\ndef wide(a, b, c, d, *, e, f, g, h):\n    return a\n"
     found = too_large(list(functions_of(SourceFile("sample.py", text))))
     assert [line.split()[1] for line in found] == ["long:", "wide:"]
+
+
+def test_options_of_a_command_are_not_counted() -> None:
+    options = ", ".join(f"{name}: Annotated[int, typer.Option()] = 0" for name in "abcdefghi")
+    (found,) = functions_of(
+        SourceFile("sample.py", f"def command({options}, quick: bool = False):\n    pass\n")
+    )
+    assert found.parameter_count == 1
 
 
 def test_docstrings_are_not_counted() -> None:
