@@ -143,7 +143,7 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         face_detector=face_detector,
         embedder=embedder,
         embedder_id=options.embedder,
-        new_face_tracker=tracker_factory(options.tracker, face_detector.min_confidence),
+        new_face_tracker=tracker_factory(options.tracker, face_detector.min_confidence, confirm_hits=1),
         new_object_tracker=tracker_factory(options.tracker, detector.min_confidence if detector else 0.0),
         models=tuple(ModelRef(role=role, id=spec.id, sha256=spec.sha256) for role, spec in specs),
         preprocessing=" ".join(_preprocessing(role, spec) for role, spec in specs),
@@ -212,13 +212,17 @@ def build_embedder(
     return FaceEmbedder(_load(store, spec, runtime), _model_input(wanted), wanted.landmarks_template, options)
 
 
-def tracker_factory(name: TrackerName, min_confidence: float) -> Callable[[], Tracker]:
+def tracker_factory(
+    name: TrackerName, min_confidence: float, confirm_hits: int | None = None
+) -> Callable[[], Tracker]:
     """A function that makes a fresh tracker each time.
 
     Args:
         name: which.
         min_confidence: of the detector before it; what is weaker than `START_CONFIDENCE` and not weaker
             than this only carries tracks on.
+        confirm_hits: observations before a track is reported; None for the tracker's own. Faces are
+            reported at once: a false one fails the quality gate, and a brief one has no look to lose.
     """
     if name == "bytetrack":
         strong = ByteTrackOptions(
@@ -226,8 +230,10 @@ def tracker_factory(name: TrackerName, min_confidence: float) -> Callable[[], Tr
             strong_confidence=START_CONFIDENCE,
             min_confidence=min_confidence,
         )
+        strong = replace(strong, confirm_hits=confirm_hits or strong.confirm_hits)
         return lambda: ByteTrack(strong)
     options = OcSortOptions(start_confidence=START_CONFIDENCE, min_confidence=min_confidence)
+    options = replace(options, confirm_hits=confirm_hits or options.confirm_hits)
     return lambda: OcSort(options)
 
 

@@ -296,7 +296,7 @@ class BrokenEmbedder(FakeEmbedder):
     """Gives what is not finite."""
 
     def embed(self, image: Image, landmarks: Float32) -> Float32:
-        return np.full((len(landmarks), DIMENSION), np.nan, np.float32)
+        return super().embed(image, landmarks) * np.float32(np.nan)
 
 
 def test_an_embedding_that_is_not_finite_is_passed_over() -> None:
