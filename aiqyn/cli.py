@@ -6,7 +6,19 @@ from importlib import import_module, metadata
 
 import typer
 
-COMMANDS: tuple[str, ...] = ("analyze", "doctor", "config", "weights", "serve", "users")
+COMMANDS: tuple[str, ...] = (
+    "demo",
+    "analyze",
+    "doctor",
+    "config",
+    "weights",
+    "serve",
+    "work",
+    "keys",
+    "receipt",
+    "users",
+    "enrol",
+)
 """Modules of `aiqyn.commands` in the order of the help page; each has `register(app)`."""
 
 app = typer.Typer(

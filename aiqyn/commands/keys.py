@@ -1,0 +1,136 @@
+"""`aiqyn keys`: the key store, made once at set-up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aiqyn.commands.exits import fail
+
+if TYPE_CHECKING:
+    from api.keys.store import KeyStore
+
+CONTENTS = (
+    ("api/receipts.pem", "signs receipts; without it no confirmed match can be issued under this name"),
+    ("api/galleries.pem", "signs the lists workers search"),
+    ("api/evidence.pem", "opens evidence; lost, every sealed picture is lost"),
+    ("api/subjects/", "a key per listed person; lost, names and references are lost"),
+    ("workers/<id>/", "all that one worker is given; can be made anew"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command group to the program."""
+    group = typer.Typer(no_args_is_help=True, help="The key store, outside the database and its backups.")
+    group.command("init")(init)
+    app.add_typer(group, name="keys")
+
+
+def init(
+    keys_dir: Annotated[
+        Path | None, typer.Option("--keys-dir", help="Where to make it; else paths.keys_dir.")
+    ] = None,
+    worker: Annotated[
+        list[str] | None, typer.Option("--worker", help="A worker to register; else worker.id. Repeatable.")
+    ] = None,
+    acl: Annotated[
+        Path | None,
+        typer.Option("--acl", help="Also write the ACL file of a Redis server of your own, for these users."),
+    ] = None,
+    redis_version: Annotated[
+        str, typer.Option("--redis-version", help="Of that server, as MAJOR.MINOR.")
+    ] = "7.0",
+    integrator: Annotated[
+        list[str] | None, typer.Option("--integrator", help="A reader of confirmed matches. Repeatable.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Makes what is missing of the key store; what exists is left as it is."""
+    from api.keys.store import KeyStore
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import PipelineError
+
+    try:
+        loaded = load_config(config or default_config_path())
+        folder = (keys_dir or loaded.paths.keys_dir).absolute()
+        store = KeyStore.init(folder, data_dir=loaded.paths.data_dir)
+        for worker_id in worker or [loaded.worker.id]:
+            store.create_worker(worker_id)
+        passwords = _write_acl(store, acl, redis_version, list(loaded.cameras), integrator or [])
+    except PipelineError as error:
+        fail(str(error))
+    document = _document(store, acl, passwords)
+    if as_json:
+        typer.echo(json.dumps(document))
+        return
+    _explain(document, passwords)
+
+
+def _write_acl(
+    store: KeyStore, path: Path | None, version: str, cameras: list[str], integrators: list[str]
+) -> dict[str, str]:
+    """Writes the ACL file where one is wanted; returns the passwords of integrators, which are kept nowhere."""
+    from pipelines.acl import WorkerAccount, integrator_user, make_acl_file
+    from pipelines.errors import ConfigError
+    from pipelines.key_files import write_private
+
+    if path is None:
+        if integrators:
+            raise ConfigError("--integrator makes an account in an ACL file: name the file with --acl")
+        return {}
+    parts = version.split(".")
+    if len(parts) < 2 or not all(part.isdigit() for part in parts):
+        raise ConfigError(f"--redis-version {version!r}: give it as MAJOR.MINOR, such as 7.0")
+    # One machine's settings name that worker's cameras; the others' state keys need a file made from theirs.
+    workers = [WorkerAccount(worker_id, tuple(cameras)) for worker_id in store.worker_ids()]
+    known = store.redis_passwords()
+    for worker in workers:
+        if worker.user not in known:
+            raise ConfigError(
+                f"worker {worker.worker_id}: its folder is not in {store.folder / 'workers'}, and with it its password; "
+                "copy it back while the ACL file is written"
+            )
+    made = make_acl_file(
+        tuple(int(part) for part in parts),
+        workers=workers,
+        integrators=integrators,
+        passwords=known,
+    )
+    write_private(path.absolute(), made.text.encode(), replace=True)
+    return {user: made.passwords[user] for user in map(integrator_user, integrators)}
+
+
+def _document(store: KeyStore, acl: Path | None, passwords: dict[str, str]) -> dict[str, Any]:
+    return {
+        "keys_dir": str(store.folder),
+        "receipts_key_id": store.receipts_key().key_id,
+        "galleries_key_id": store.galleries_key().key_id,
+        "workers": {worker_id: str(store.folder / "workers" / worker_id) for worker_id in store.worker_ids()},
+        "contents": [{"path": path, "purpose": purpose} for path, purpose in CONTENTS],
+        "acl": None if acl is None else str(acl.absolute()),
+        "integrator_passwords": passwords,
+    }
+
+
+def _explain(document: dict[str, Any], passwords: dict[str, str]) -> None:
+    typer.echo(f"key store: {document['keys_dir']} (readable by this user alone)")
+    for path, purpose in CONTENTS:
+        typer.echo(f"  {path:<18} {purpose}")
+    typer.echo(f"receipts key: {document['receipts_key_id']}")
+    for worker_id, folder in document["workers"].items():
+        typer.echo(f"worker {worker_id}: give it {folder}, and nothing else of this")
+    if document["acl"] is not None:
+        typer.echo(f"ACL file: {document['acl']}")
+    for user, password in passwords.items():
+        typer.echo(f"{user}: password {password} (shown once)")
+    typer.echo(
+        "Back up api/ now, encrypted, apart from the backups of data_dir: who has both can read everything, "
+        "and a backup of subject keys brings back what was deleted (docs/keys.md)."
+    )

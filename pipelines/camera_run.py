@@ -1,0 +1,187 @@
+"""One opening of a camera or recording: pictures through a session, findings to the bus."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from pipelines.accounting import FrameAccounting
+from pipelines.analysis import total_accounting
+from pipelines.errors import PipelineError
+from pipelines.events import Candidate
+from pipelines.findings import Finding
+from pipelines.search_lists import ListSlot, SearchList
+from pipelines.session import CameraSession, SessionOptions
+from pipelines.sightings import CandidateMaker, Origin
+from pipelines.stages import Engines
+from vision.errors import GalleryError, SourceDecodeError
+from vision.sources import FrameSource, Picture
+
+WAIT_SECONDS = 0.5
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchParts:
+    """What every camera of a worker shares.
+
+    Attributes:
+        engines: makes the models and trackers of one session.
+        maker: turns findings into candidates.
+        publish: signs a candidate and puts it on disk.
+        inference: held while models run; one device, one at a time.
+        stop: set when the worker is to end.
+        min_looks: as in `SessionOptions`.
+    """
+
+    engines: Callable[[], Engines]
+    maker: CandidateMaker
+    publish: Callable[[Candidate], Candidate]
+    inference: threading.Lock
+    stop: threading.Event
+    min_looks: int
+
+
+class CameraRun:
+    """Plays one source to its end, searching the list that is in force at each frame."""
+
+    def __init__(
+        self, source: FrameSource, origin: Origin, inference_fps: float, slot: ListSlot, parts: WatchParts
+    ) -> None:
+        self._source = source
+        self._origin = origin
+        self._inference_fps = inference_fps
+        self._slot = slot
+        self._parts = parts
+        self._session: CameraSession | None = None
+        self._in_force: SearchList | None = None
+        self._before = FrameAccounting()
+        self.candidates = 0
+        self.lost = 0
+
+    @property
+    def in_force(self) -> SearchList | None:
+        """The list searched at the last frame."""
+        return self._in_force
+
+    def accounting(self) -> FrameAccounting:
+        """What became of every frame of this source so far."""
+        now = self._session.accounting() if self._session else FrameAccounting()
+        total = total_accounting((self._before, now))
+        lost = self._source.undecodable_count
+        return replace(total, read=total.read + lost, undecodable=total.undecodable + lost)
+
+    def play(self, told: Callable[[], None]) -> None:
+        """Plays until the source ends, the worker stops, or a camera may no longer be searched.
+
+        Args:
+            told: called after each frame the models saw, and when the list changed.
+
+        Raises:
+            SourceDecodeError: the source stopped being decodable.
+            ModelError: a model failed.
+        """
+        try:
+            for picture in self._source.pictures():
+                self._origin.clock.saw(picture.pts_seconds)
+                session = self._ready_session()
+                if session is None:
+                    self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
+                    return
+                self._see(session, picture, told)
+        finally:
+            self._end_session()
+
+    def _ready_session(self) -> CameraSession | None:
+        """The session with the list in force; None where this source is to be left."""
+        while not self._parts.stop.is_set():
+            wanted = self._slot.current()
+            if wanted is not None and self._put_in_force(wanted):
+                return self._session
+            self._put_nothing_in_force()
+            if self._origin.clock.live:
+                return None
+            self._slot.wait(WAIT_SECONDS)  # a recording waits where it is
+        return None
+
+    def _put_in_force(self, wanted: SearchList) -> bool:
+        if wanted is self._in_force and self._session is not None:
+            return True
+        rate = wanted.package.false_alerts_per_1000_faces
+        known = self._in_force.package.false_alerts_per_1000_faces if self._in_force else None
+        try:
+            if self._session is None or rate != known:
+                self._end_session()
+                options = SessionOptions(self._inference_fps, rate, self._parts.min_looks)
+                self._session = CameraSession(self._parts.engines(), options)
+            self._session.set_gallery(wanted.gallery)
+        except GalleryError as error:
+            _log.error("list_refused", camera_id=self._origin.camera_id, reason=str(error))
+            self._slot.refuse(wanted)
+            return False
+        self._in_force = wanted
+        _log.info(
+            "list_in_force",
+            camera_id=self._origin.camera_id,
+            deployment_id=wanted.package.deployment_id,
+            version=wanted.package.version,
+        )
+        return True
+
+    def _put_nothing_in_force(self) -> None:
+        if self._session is not None and self._in_force is not None:
+            self._session.set_gallery(None)
+            self._session.end_tracks()
+        self._in_force = None
+
+    def _see(self, session: CameraSession, picture: Picture, told: Callable[[], None]) -> None:
+        if not session.wants(picture.pts_seconds):
+            return
+        try:
+            frame = picture.to_frame()
+        except SourceDecodeError:
+            session.note_dropped("not_converted")
+            raise
+        with self._parts.inference:
+            result = session.infer(frame)
+        for finding in result.findings:
+            self._report(finding)
+        told()
+
+    def _report(self, finding: Finding) -> None:
+        if self._in_force is None:
+            return
+        try:
+            candidate = self._parts.maker.make(
+                finding, self._origin, self._in_force.package, self.accounting()
+            )
+            self._parts.publish(candidate)
+        except PipelineError as error:
+            self.lost += 1
+            _log.error("candidate_lost", camera_id=self._origin.camera_id, reason=str(error))
+            return
+        self.candidates += 1
+        _log.info(
+            "candidate",
+            camera_id=self._origin.camera_id,
+            candidate_id=str(candidate.candidate_id),
+            deployment_id=candidate.deployment_id,
+        )
+
+    def _drop(self, reason: str) -> None:
+        """Counts the picture that was read and is not looked at any more."""
+        if self._session is not None:
+            self._session.note_dropped(reason)
+        else:
+            self._before = total_accounting(
+                (self._before, FrameAccounting(read=1, decoded=1, dropped={reason: 1}))
+            )
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.end_tracks()
+            self._before = total_accounting((self._before, self._session.accounting()))
+            self._session = None
