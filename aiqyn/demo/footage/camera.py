@@ -14,7 +14,8 @@ _SHUTTER_SHARE = 0.45
 
 _JUMP_PX = 96
 
-_FOCUS_HUNT_SECONDS = (7.2, 8.4)
+_FOCUS_HUNT_SECONDS = (8.4, 10.8)
+_FOCUS_LOSS_PX = 2.6
 _LIGHTS_CHANGE_SECONDS = 12.0
 
 
@@ -77,7 +78,7 @@ def focus_blur_px(seconds: float) -> float:
     start, end = _FOCUS_HUNT_SECONDS
     if not start < seconds < end:
         return 0.75
-    return 0.75 + 1.5 * sin(np.pi * (seconds - start) / (end - start))
+    return 0.75 + _FOCUS_LOSS_PX * sin(np.pi * (seconds - start) / (end - start))
 
 
 def gain(seconds: float) -> float:

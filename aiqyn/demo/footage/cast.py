@@ -119,7 +119,7 @@ CONTROL = BYSTANDER_LAWN
 """Whose face the control shows: known not to be `CONTROL_PAIRED_WITH`, and near enough to need a look."""
 
 CONTROL_PAIRED_WITH = RESEMBLED
-CONTROL_SECONDS = 10.0
+CONTROL_SECONDS = 11.2
 """When the control's picture is taken: she stands still, in focus and in full view."""
 
 

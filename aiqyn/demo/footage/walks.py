@@ -92,7 +92,7 @@ WALKS: tuple[Walk, ...] = (
     Walk(
         cast.BYSTANDER_LAWN,
         Lane.FAR,
-        (Key(4.5, -80, 306, 68), Key(9.0, 380, 303, 70), Key(11.0, 420, 303, 70), Key(17.5, 1360, 297, 74)),
+        (Key(4.5, -80, 306, 68), Key(9.0, 380, 303, 70), Key(11.6, 410, 303, 70), Key(17.5, 1360, 297, 74)),
     ),
     Walk(
         cast.FOUND,
