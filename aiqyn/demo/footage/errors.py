@@ -1,12 +1,10 @@
-"""Errors of the demo.
+"""Errors of the demo's footage.
 
 DemoError
 └── FootageError        the clip or its list cannot be made
 """
 
-
-class DemoError(Exception):
-    """Base of every error raised by `aiqyn.demo`. The message says what, where and what to do."""
+from aiqyn.errors import DemoError
 
 
 class FootageError(DemoError):

@@ -1,0 +1,140 @@
+"""Scripted operators: plain HTTP clients that know what their screens show and the clip's ground truth.
+
+They sign in with their one-time password as a person would, look at every picture of a review, answer, and
+read what is revealed to them afterwards. They hold no key and import nothing of the service.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import httpx
+
+from aiqyn.demo.footage.truth import GroundTruth
+from aiqyn.demo.likeness import PictureAlbum
+from vision.images import decode_image
+
+Answer = Literal["same_person", "different", "cannot_tell"]
+
+_API = "/api/v1"
+_POLL_SECONDS = 0.5
+_PICTURES_PER_REVIEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A first account, as set-up hands it to its owner."""
+
+    username: str
+    one_time_password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One answer of one operator, and what she was told afterwards."""
+
+    review_id: str
+    username: str
+    answer: Answer
+    revealed: dict[str, Any]
+
+
+class Eyes:
+    """What an attentive operator makes of a screen, given that she knows who walked through the hall."""
+
+    def __init__(self, truth: GroundTruth, album: PictureAlbum) -> None:
+        """Looks with `truth` for the person in the frame and with `album` for the person in the reference."""
+        self._truth = truth
+        self._album = album
+
+    def judge(self, review: dict[str, Any], reference: bytes) -> Answer:
+        """Her answer to one review.
+
+        Args:
+            review: as `GET /reviews/{review_id}` gives it.
+            reference: the reference portrait, JPEG.
+        """
+        x0, y0, x1, y1 = review["frame"]["face_xyxy"]
+        person_id = self._truth.person_at(review["pts_seconds"], (x0, y0, x1, y1))
+        shown = self._album.recognise(decode_image(reference))
+        if person_id is None or shown is None:
+            return "cannot_tell"
+        return "same_person" if self._truth.subject_of(person_id) == shown else "different"
+
+
+class ScriptedOperator:
+    """One operator with her own connection and session."""
+
+    def __init__(self, address: str, account: Account, eyes: Eyes) -> None:
+        """Not signed in yet; `address` is the service's, without a path."""
+        self._http = httpx.Client(base_url=address, timeout=30)
+        self._account = account
+        self._eyes = eyes
+        self.answers: list[Given] = []
+
+    def sign_in(self) -> None:
+        """Signs in and replaces the one-time password.
+
+        Raises:
+            httpx.HTTPStatusError: the service refused.
+        """
+        sign_in(self._http, self._account)
+
+    def work(self, stop: threading.Event) -> None:
+        """Answers reviews as they come until `stop` is set.
+
+        Raises:
+            httpx.HTTPStatusError: the service refused something an operator may do.
+        """
+        while not stop.is_set():
+            for review in self._call("GET", "/reviews").json()["items"]:
+                self._answer(review["review_id"])
+            stop.wait(_POLL_SECONDS)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()
+
+    def _answer(self, review_id: str) -> None:
+        review = self._call("GET", f"/reviews/{review_id}").json()
+        pictures = [review["frame"], review["probe"], *review["references"]]
+        shown = [self._call("GET", f"/evidence/{picture['evidence_id']}").content for picture in pictures]
+        if len(shown) < _PICTURES_PER_REVIEW:
+            raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
+        answer = self._eyes.judge(review, shown[2])
+        self._call(
+            "POST",
+            f"/reviews/{review_id}/judgements",
+            json={"answer": answer},
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+        )
+        revealed = self._call("GET", f"/reviews/{review_id}/reveal").json()
+        self.answers.append(Given(review_id, self._account.username, answer, revealed))
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        response = self._http.request(method, _API + path, **options)
+        response.raise_for_status()
+        return response
+
+
+def sign_in(http: httpx.Client, account: Account) -> None:
+    """Signs a client in for good: with the one-time password, a new password, and that one.
+
+    Raises:
+        httpx.HTTPStatusError: the service refused.
+    """
+    password = secrets.token_urlsafe(18)
+    _log_in(http, account.username, account.one_time_password)
+    http.post(f"{_API}/auth/password", json={"password": password}).raise_for_status()
+    _log_in(http, account.username, password)
+
+
+def _log_in(http: httpx.Client, username: str, password: str) -> None:
+    http.headers.pop("Authorization", None)
+    response = http.post(f"{_API}/auth/login", json={"username": username, "password": password})
+    response.raise_for_status()
+    http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
