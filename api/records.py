@@ -146,10 +146,31 @@ class RecordService:
                 ends_at=terms.ends_at.isoformat(),
             )
 
-    def deployment(self, deployment_id: str) -> DeploymentTerms | None:
-        """A deployment by its id."""
+    def check_terms(self, deployment: DeploymentTerms, entry: EntryTerms) -> None:
+        """Lets through terms that entry and deployment could be made with, before any work is done.
+
+        Raises:
+            RecordError: says what is missing or too long.
+        """
+        check_entry(entry, self._clock())
+        check_deployment(deployment)
+
+    def deployment_of_list(self, deployment_id: str, watchlist_name: str) -> DeploymentTerms | None:
+        """A deployment by its id; None where there is none.
+
+        Raises:
+            RecordError: it searches another list, or has ended.
+        """
         with self._database.read() as session:
-            return ListRepository(session).deployment(deployment_id)
+            lists = ListRepository(session)
+            found, watchlist = lists.deployment(deployment_id), lists.watchlist_named(watchlist_name)
+        if found is None:
+            return None
+        if watchlist is None or found.watchlist_id != watchlist.watchlist_id:
+            raise RecordError(f"the deployment {deployment_id} searches another list; name a new one")
+        if found.ends_at <= self._clock():
+            raise RecordError(f"the deployment {deployment_id} has ended; name a new one")
+        return found
 
     def names(self, watchlist_id: str) -> dict[str, str]:
         """Names of the entries in force, opened, with the entries' ids: to recognise who is listed already."""

@@ -20,11 +20,15 @@ REFUSED_BIND = (
 )
 
 
+group = typer.Typer()
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command to the program."""
-    app.command("serve")(serve)
+    app.add_typer(group)
 
 
+@group.command("serve")
 def serve(
     config: Annotated[
         Path | None,
