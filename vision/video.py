@@ -40,8 +40,14 @@ _ADDRESS_PROTOCOLS = "rtsp,rtsps,rtp,rtcp,srtp,tcp,udp,tls,http,https,httpproxy"
 _NOT_ONE_PICTURE_A_PACKET = frozenset({"vp8", "vp9", "av1"})
 """Codecs with packets that are never shown, so that a packet without a picture is no loss."""
 
+_DAMAGED = "damaged or unknown data"
 _MAX_READ_FAILURES = 10
-_UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, -90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180}
+_UPRIGHT = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    -90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    -180: cv2.ROTATE_180,
+}
 _FALLBACK_FPS = 25.0
 
 
@@ -192,7 +198,9 @@ class MediaSource(FrameSource):
         except (av.error.FFmpegError, ValueError) as error:
             reason = _reason(error)
         if self._is_address:
-            raise SourceOpenError(self.location, reason)
+            # Silence reaches us as damage: the RTSP client does not say that its time was up.
+            unclear = "no answer in time, or nothing that is media" if reason == _DAMAGED else reason
+            raise SourceOpenError(self.location, unclear)
         raise SourceOpenError(self.location, _why_not_media(Path(location), reason))
 
     def _choose_stream(self) -> VideoStream:
@@ -301,7 +309,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError | av.error.TimeoutError):
         return "no answer in time"
     if isinstance(error, av.error.InvalidDataError):
-        return "damaged or unknown data"
+        return _DAMAGED
     return getattr(error, "strerror", None) or type(error).__name__
 
 
