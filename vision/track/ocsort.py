@@ -1,8 +1,8 @@
 """OC-SORT: tracks held to what was observed, not to what was predicted.
 
 Cao, Pang, Weng, Khirodkar, Kitani: "Observation-Centric SORT: Rethinking SORT for Robust
-Multi-Object Tracking", CVPR 2023, with the association over low confidences that its authors
-offer beside it. Times are seconds where the paper counts frames.
+Multi-Object Tracking", CVPR 2023, with what its authors offer beside it, ByteTrack's association over
+low confidences and of confirmed tracks first. Times are seconds where the paper counts frames.
 """
 
 from __future__ import annotations
@@ -86,10 +86,16 @@ class OcSort:
         same_class = tracks.class_id[:, np.newaxis] == candidates.class_id[np.newaxis, :]
         predicted = boxes.iou(tracks.predicted_boxes(self._life.now_seconds), candidates.xyxy)
         near = same_class & (predicted >= self._options.min_iou)
-        pairing.add(*assign(predicted + self._momentum(candidates, near), near & strong))
+        score = predicted + self._momentum(candidates, near)
+        confirmed = (tracks.track_id > 0)[:, np.newaxis]
 
-        # A weak detection carries on any track that nothing better fitted; it begins none.
-        pairing.add(*assign(predicted, near & ~strong & pairing.open_tracks[:, np.newaxis]))
+        # A track nobody has confirmed yet, false ones among them, takes only what the confirmed leave,
+        # and only strong detections confirm it.
+        pairing.add(*assign(score, near & strong & confirmed))
+        pairing.add(*assign(score, near & strong & ~confirmed & ~pairing.taken))
+
+        # A weak detection carries on any confirmed track that nothing better fitted; it begins none.
+        pairing.add(*assign(predicted, near & ~strong & confirmed & pairing.open_tracks[:, np.newaxis]))
 
         # Observation-centric recovery: what stopped while it was hidden is where it was last seen.
         last = boxes.iou(tracks.xyxy, candidates.xyxy)
