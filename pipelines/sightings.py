@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-import numpy as np
-
 from pipelines.accounting import FrameAccounting
 from pipelines.errors import EvidenceError
 from pipelines.events import (
@@ -25,9 +23,8 @@ from pipelines.events import (
 from pipelines.evidence import EvidenceStore
 from pipelines.findings import BestLook, Finding
 from pipelines.galleries import GalleryPackage
+from pipelines.pictures import shown_pictures
 from vision.errors import ImageError
-from vision.face.align import portrait
-from vision.redact import pixelate_except
 
 MAX_ALTERNATIVES = 5
 LIVE_UNCERTAINTY_SECONDS = 2.0
@@ -177,15 +174,13 @@ class CandidateMaker:
 
     def _evidence(self, look: BestLook) -> tuple[EvidenceItem, ...]:
         image = look.frame.image
-        others = np.array(look.others_xyxy, np.float64).reshape(-1, 4)
         try:
-            redacted = pixelate_except(image, look.xyxy, others_xyxy=others)
-            probe = portrait(image, look.landmarks)
+            shown = shown_pictures(image, look.xyxy, look.landmarks, look.others_xyxy)
         except ImageError as error:
             raise EvidenceError(f"the pictures of a candidate cannot be made: {error}") from error
         return (
-            self.evidence.put("frame_redacted", redacted),
-            self.evidence.put("probe", probe),
+            self.evidence.put("frame_redacted", shown.frame_redacted),
+            self.evidence.put("probe", shown.probe),
             self.evidence.put("frame", image),
         )
 
