@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 import api
 from api.headers import SecurityHeaders
-from api.problems import install_error_handlers
+from api.problems import install_error_handlers, label_problems
 from api.routes import auth, candidates, evidence, records, reviews, service
 from api.services import Services
 
@@ -27,7 +27,17 @@ DESCRIPTION: Final = (
 )
 
 
-def create_app(services: Services) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI, whose contract names errors by their real media type."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The contract as OpenAPI."""
+        document = super().openapi()
+        label_problems(document)
+        return document
+
+
+def create_app(services: Services) -> Application:
     """The application over services that exist; it starts and closes them with itself."""
 
     @asynccontextmanager
@@ -38,7 +48,7 @@ def create_app(services: Services) -> FastAPI:
         finally:
             services.close()
 
-    app = FastAPI(
+    app = Application(
         title="Aiqyn",
         version=metadata.version("aiqyn"),
         description=DESCRIPTION,
