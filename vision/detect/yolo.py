@@ -16,6 +16,8 @@ from vision.images import Placement, letterbox, to_tensor, validate_image
 from vision.runtime import InferenceSession, Tensor
 from vision.types import Detections, Image, ModelInput
 
+_FAR_PX = 1e7
+
 
 @dataclass(frozen=True, slots=True)
 class YoloOptions:
@@ -107,10 +109,10 @@ def decode(rows: Tensor, placement: Placement, options: YoloOptions) -> Detectio
         Detections in pixels of the picture, by falling confidence, not clipped.
 
     Raises:
-        ModelError: values that are not finite.
+        ModelError: values that are not finite or make no sense.
     """
-    if not np.isfinite(rows).all():
-        raise ModelError("the detector gave values that are not finite")
+    if not (np.isfinite(rows).all() and (np.abs(rows[:, :4]) < _FAR_PX).all()):
+        raise ModelError("the detector gave values that are not finite, or boxes beyond all measure")
     likely = rows[rows[:, 4] >= options.min_confidence]
     scores = likely[:, 4:5] * likely[:, 5:]
     box, class_id = np.nonzero(scores >= options.min_confidence)

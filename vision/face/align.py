@@ -75,8 +75,8 @@ def portrait(image: Image, landmarks: Points, size_px: int = 320) -> Image:
     """
     image = validate_image(image)
     points = np.asarray(landmarks, dtype=np.float64)
-    if points.shape != (5, 2):
-        raise ImageError(f"landmarks of one portrait must be (5, 2), got {points.shape}")
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise ImageError(f"landmarks of one portrait must be (5, 2) and finite, got {points.shape}")
     eyes, wanted = points[:2], np.array(PORTRAIT_EYES) * size_px
     between = np.stack([eyes.mean(axis=0), points[3:].mean(axis=0)])
     height = float(np.linalg.norm(between[1] - between[0]))

@@ -21,6 +21,7 @@ from vision.types import Faces, Image, ModelInput
 STRIDE_PX = 4
 MULTIPLE_PX = 32
 _OUTPUT_CHANNELS = (1, 2, 2, 10)
+_FAR_PX = 1e7
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +102,21 @@ def decode(outputs: list[Tensor], placement: Placement, options: CenterFaceOptio
         Faces in pixels of the picture, by falling confidence, not clipped.
 
     Raises:
-        ModelError: values that are not finite.
+        ModelError: values that are not finite or make no sense.
     """
     heat, log_size, offset, marks = (np.asarray(output[0], dtype=np.float64) for output in outputs)
     rows, columns = np.nonzero(heat[0] >= options.min_confidence)
     confidence = heat[0, rows, columns]
     cells = np.stack([rows, columns])
-    centre = (cells + 0.5 + offset[:, rows, columns]) * STRIDE_PX
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of broken maps is refused below
+        centre = (cells + 0.5 + offset[:, rows, columns]) * STRIDE_PX
         size = np.exp(log_size[:, rows, columns]) * STRIDE_PX
-    xyxy = centred_to_xyxy(np.stack([centre[1], centre[0], size[1], size[0]], axis=1))
-    shares = marks.reshape(5, 2, *heat.shape[1:])[:, ::-1, rows, columns].transpose(2, 0, 1)
-    landmarks = xyxy[:, None, :2] + shares * (xyxy[:, None, 2:] - xyxy[:, None, :2])
-    if not (np.isfinite(heat).all() and np.isfinite(xyxy).all() and np.isfinite(landmarks).all()):
-        raise ModelError("CenterFace gave values that are not finite")
+        xyxy = centred_to_xyxy(np.stack([centre[1], centre[0], size[1], size[0]], axis=1))
+        shares = marks.reshape(5, 2, *heat.shape[1:])[:, ::-1, rows, columns].transpose(2, 0, 1)
+        landmarks = xyxy[:, None, :2] + shares * (xyxy[:, None, 2:] - xyxy[:, None, :2])
+        sane = np.isfinite(heat).all() and all((np.abs(x) < _FAR_PX).all() for x in (xyxy, landmarks))
+    if not sane:
+        raise ModelError("CenterFace gave values that are not finite, or boxes beyond all measure")
     kept = nms(xyxy, confidence, options.max_iou)[: options.max_faces]
     return Faces(
         as_float32(placement.boxes_back(xyxy[kept])),
