@@ -1,7 +1,9 @@
-"""Painted people as a real video file, without a colour lost, for the fakes of `tests.fake_engine`."""
+"""Painted people as a real video file, without a colour lost, for the fakes of `tests.fake_engine`; bad files."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -44,3 +46,18 @@ def write_reference(folder: Path, subject_id: str, person: int) -> Path:
 def standing(person: int, x: int = 100, y: int = 60) -> Painted:
     """Somebody who stands still."""
     return Painted(person, square(x, y))
+
+
+def huge_png() -> bytes:
+    """A picture of 20,000 × 20,000 pixels in a few bytes: its header and nothing behind it."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from pathlib import Path
 
 import cv2
@@ -15,6 +13,7 @@ import pytest
 from pipelines.enrol import PORTRAIT_SIZE_PX, PictureReport, enrol_folder, enrol_picture
 from pipelines.errors import EnrolError
 from tests.fake_engine import DIMENSION, FakeEmbedder, Painted, face_of, fake_engines, paint, square
+from tests.fake_footage import huge_png
 from vision.types import Image
 
 ENGINES = fake_engines(embedder=FakeEmbedder(noise=0.0))
@@ -28,21 +27,6 @@ def save(path: Path, *people: Painted) -> Path:
 
 def one(person: int, side: int = 60) -> Painted:
     return Painted(person, square(120, 80, side))
-
-
-def huge_png() -> bytes:
-    """A picture of 20,000 × 20,000 pixels in a few bytes: its header and nothing behind it."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
 
 
 def test_a_sub_folder_is_a_subject_and_each_picture_a_template(tmp_path: Path) -> None:
