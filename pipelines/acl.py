@@ -202,6 +202,6 @@ def _line(user: User, password: str, *, selectors: bool) -> str:
 
 def _literal(name: str) -> str:
     """A camera's id within a pattern; ids hold no blanks or brackets, so nothing in them is a wildcard."""
-    if any(character in name for character in "*?[]\\ ()"):
+    if any(character in "*?[]\\()" or character.isspace() for character in name):
         raise ValueError(f"camera id {name[:80]!r} holds a character that means something in a pattern")
     return name
