@@ -18,6 +18,7 @@ COMMANDS: tuple[str, ...] = (
     "receipt",
     "users",
     "enrol",
+    "evaluate",
 )
 """Modules of `aiqyn.commands` in the order of the help page; each has `register(app)`."""
 

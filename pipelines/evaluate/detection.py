@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.evaluate.coco import ClassMatches, ScoredImage, match_classes
 from pipelines.evaluate.errors import EvaluationError
 from pipelines.evaluate.labels import LabelledImage
+from pipelines.evaluate.progress import Progress
 from vision.errors import ImageError
 from vision.images import read_image
 from vision.types import Detections, Image
@@ -99,13 +100,14 @@ class ScoredSet:
 
 
 def detect_all(
-    labelled: Iterable[LabelledImage], examinee: Examinee, on_image: Callable[[], None] = lambda: None
+    labelled: Iterable[LabelledImage], examinee: Examinee, progress: Progress | None = None
 ) -> ScoredSet:
     """Runs the detector over every picture; broken ones are reported, not raised.
 
     Raises:
         EvaluationError: a label of a class the detector does not have.
     """
+    progress = progress or Progress()
     done = ScoredSet()
     for item in labelled:
         if item.class_id.max(initial=0) >= len(examinee.labels):
@@ -117,13 +119,14 @@ def detect_all(
             image = read_image(item.path)
         except ImageError as error:
             done.problems.append(str(error))
+            progress.problem(str(error))
         else:
             started = time.perf_counter()
             found = examinee.detect(image)
             done.detect_seconds += time.perf_counter() - started
             size_wh = (image.shape[1], image.shape[0])
             done.images.append(ScoredImage(item.xyxy(size_wh), item.class_id, found))
-        on_image()
+        progress.advance()
     return done
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from pipelines.evaluate.errors import EvaluationError
+from pipelines.evaluate.progress import Progress
 from pipelines.evaluate.verification import (
     Float64,
     PairTail,
@@ -173,7 +174,7 @@ def embed_images(
     images: Iterable[str],
     detector: FaceDetector,
     embedder: Embedder,
-    on_image: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> FaceSet:
     """Finds and embeds the central face of every picture.
 
@@ -182,17 +183,23 @@ def embed_images(
         images: names of pictures.
         detector: of faces.
         embedder: of faces.
-        on_image: called after each picture, for a progress bar.
+        progress: told of every picture, and of every one that cannot be read.
 
     Returns:
         One row per picture, in order; broken ones are reported in it, not raised.
     """
+    progress = progress or Progress()
     done = _Gathered()
     nothing = np.full(embedder.dimension, np.nan, np.float32)
     for name in images:
-        row = _embed_one(folder / name, name, detector, embedder, done)
+        try:
+            row = _embed_one(folder / name, name, detector, embedder, done)
+        except ImageError as error:
+            row = None
+            done.problems.append(str(error))
+            progress.problem(str(error))
         done.rows.append(nothing if row is None else row)
-        on_image()
+        progress.advance()
     embeddings = np.stack(done.rows) if done.rows else np.empty((0, embedder.dimension), np.float32)
     return FaceSet(
         embeddings, tuple(done.undetected), tuple(done.problems), done.detect_seconds, done.embed_seconds
@@ -202,11 +209,7 @@ def embed_images(
 def _embed_one(
     path: Path, name: str, detector: FaceDetector, embedder: Embedder, done: _Gathered
 ) -> Float32 | None:
-    try:
-        image = read_image(path)
-    except ImageError as error:
-        done.problems.append(str(error))
-        return None
+    image = read_image(path)
     started = time.perf_counter()
     face = central_face(detector.detect(image), image)
     found = time.perf_counter()
