@@ -40,6 +40,9 @@ _ADDRESS_PROTOCOLS = "rtsp,rtsps,rtp,rtcp,srtp,tcp,udp,tls,http,https,httpproxy"
 _NOT_ONE_PICTURE_A_PACKET = frozenset({"vp8", "vp9", "av1"})
 """Codecs with packets that are never shown, so that a packet without a picture is no loss."""
 
+_DAMAGE = (av.error.FFmpegError, ValueError, IndexError)
+"""What the library raises on damaged media; the last two where damage reaches its own tables."""
+
 _DAMAGED = "damaged or unknown data"
 _MAX_READ_FAILURES = 10
 _UPRIGHT = {
@@ -170,7 +173,7 @@ class MediaSource(FrameSource):
             # One thread here: FFmpeg's own choice starts one per core for every single conversion.
             converted = self._reformatter.reformat(decoded, format="bgr24", threads=1)
             image = np.asarray(converted.to_ndarray(), dtype=np.uint8)
-        except (av.error.FFmpegError, ValueError) as error:
+        except _DAMAGE as error:
             reason = _reason(error)
         if reason:
             raise SourceDecodeError(
@@ -195,7 +198,7 @@ class MediaSource(FrameSource):
         # Raised below, outside the handler: the library's own error carries the address with its password.
         try:
             return av.open(location, mode="r", options=choices, timeout=timeout, metadata_errors="replace")
-        except (av.error.FFmpegError, ValueError) as error:
+        except _DAMAGE as error:
             reason = _reason(error)
         if self._is_address:
             # Silence reaches us as damage: the RTSP client does not say that its time was up.
@@ -240,7 +243,7 @@ class MediaSource(FrameSource):
                 for packet in self._container.demux(self._stream):
                     failures = 0
                     yield packet
-            except av.error.FFmpegError as error:
+            except _DAMAGE as error:
                 reason = _reason(error)
             else:
                 return
@@ -252,7 +255,7 @@ class MediaSource(FrameSource):
     def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         try:
             return packet.decode()
-        except av.error.FFmpegError as error:
+        except _DAMAGE as error:
             self._lost(f"{self.location}: picture {self.read_count} could not be decoded ({_reason(error)})")
             return []
 
