@@ -2,13 +2,20 @@
 
 import { currentLanguage, t } from "./i18n.js";
 
+/** English as it writes dates unambiguously and on a 24-hour clock. */
+const WRITTEN_AS = /** @type {Record<string, string>} */ ({ en: "en-GB" });
+
+function written() {
+  return WRITTEN_AS[currentLanguage()] ?? currentLanguage();
+}
+
 /**
  * A number with at most so many decimals.
  * @param {number} value
  * @param {number} [decimals]
  */
 export function number(value, decimals = 0) {
-  return new Intl.NumberFormat(currentLanguage(), {
+  return new Intl.NumberFormat(written(), {
     minimumFractionDigits: decimals,
     maximumFractionDigits: decimals,
   }).format(value);
@@ -27,9 +34,9 @@ export function age(since) {
 
 /** A moment on the wall clock, with its time zone. @param {string} moment */
 export function moment(moment) {
-  return new Intl.DateTimeFormat(currentLanguage(), {
+  return new Intl.DateTimeFormat(written(), {
     year: "numeric",
-    month: "2-digit",
+    month: "short",
     day: "2-digit",
     hour: "2-digit",
     minute: "2-digit",
