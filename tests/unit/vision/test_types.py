@@ -50,11 +50,13 @@ def test_arrays_are_copied_converted_and_read_only() -> None:
         found.xyxy = boxes  # type: ignore[misc]
 
 
-def test_a_slice_of_a_larger_array_does_not_keep_it_writable() -> None:
-    table = np.zeros((4, 6), np.float32)
-    found = Detections(table[:, :4], table[:, 4], np.zeros(4, np.int32))
+def test_arrays_of_the_right_kind_are_copied_all_the_same() -> None:
+    table = np.zeros((4, 4), np.float32)
+    whole, part = (Detections(t, t[:, 0], np.zeros(len(t), np.int32)) for t in (table, table[1:3]))
     table[:] = 7
-    assert not found.xyxy.any()
+    assert not whole.xyxy.any()
+    assert not part.xyxy.any()
+    assert table.flags.writeable
 
 
 def test_rows_are_taken_together() -> None:
