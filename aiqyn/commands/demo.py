@@ -163,7 +163,13 @@ def _once(prepared: Prepared, material: Material, *, as_json: bool) -> None:
 
 
 def _document(summary: Summary) -> dict[str, Any]:
-    return {"schema": "aiqyn.demo-summary/1", "passed": not summary.problems, **asdict(summary)}
+    controls = [outcome.judged for outcome in summary.outcomes if outcome.is_control]
+    return {
+        "schema": "aiqyn.demo-summary/1",
+        "passed": not summary.problems,
+        "controls": controls,
+        **asdict(summary),
+    }
 
 
 def _told(summary: Summary) -> str:
