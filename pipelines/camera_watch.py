@@ -6,6 +6,7 @@ Outside a deployment nothing is searched: a camera is not even opened, a recordi
 from __future__ import annotations
 
 import threading
+import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -122,8 +123,12 @@ class CameraWatch:
                 self._parts.stop.wait(self._retry_seconds)
                 self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 the thread's edge: one broken camera stops no other
+            # Places only: a logged traceback may show variables, and among these are templates.
+            places = [
+                f"{place.filename}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)
+            ]
+            _log.error("camera_crashed", camera_id=self.camera_id, places=places)
             self._fail(f"unexpected {type(error).__name__}")
-            _log.exception("camera_crashed", camera_id=self.camera_id)
         if self._parts.stop.is_set() and self._status.phase is not Phase.FAILED:
             self._tell(Phase.STOPPED)
 

@@ -36,12 +36,14 @@ def work(
     as_json: Annotated[bool, typer.Option("--json", help="Print how it ended as one JSON document.")] = False,
 ) -> None:
     """Watches the configured cameras until interrupted; searches faces only under an active deployment."""
+    from aiqyn.logs import log_to_stderr
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
     from pipelines.process_guard import forbid_memory_dumps
     from vision.errors import VisionError
     from weights.errors import WeightsError
 
+    log_to_stderr()
     try:
         forbid_memory_dumps()
         loaded = load_config(config or default_config_path())
