@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,14 +60,17 @@ def serve(
     chosen_host = host or loaded.api.host
     if not (is_loopback(chosen_host) or tls or behind_proxy):
         fail(REFUSED_BIND.format(host=chosen_host))
-    settings = _settings(loaded, https=tls or behind_proxy)
-    _run(
-        settings,
-        chosen_host,
-        loaded.api.port if port is None else port,
-        tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
-        behind_proxy=behind_proxy,
-    )
+    try:
+        with _with_bus(loaded, https=tls or behind_proxy) as settings:
+            _run(
+                settings,
+                chosen_host,
+                loaded.api.port if port is None else port,
+                tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
+                behind_proxy=behind_proxy,
+            )
+    except PipelineError as error:
+        fail(str(error))
 
 
 def is_loopback(host: str) -> bool:
@@ -78,16 +83,36 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _settings(loaded: Config, *, https: bool) -> Settings:
+@contextmanager
+def _with_bus(loaded: Config, *, https: bool) -> Iterator[Settings]:
+    """The service's settings; where no `redis.url` is set, over a private Redis that lives as long as it."""
+    from dataclasses import replace
+
+    from aiqyn.embedded.redis import EmbeddedRedis
+    from aiqyn.embedded.redis_server import find_server
+    from api.keys.store import KeyStore
     from api.settings import settings_from
+    from pipelines.acl import API_USER, WorkerAccount
+    from weights.catalog import load_catalog
+    from weights.store import WeightStore
 
     settings = settings_from(loaded, https=https)
-    if settings.redis_url is None:
-        typer.echo(
-            "no redis.url is set: the page works, but no candidate comes in and no confirmed match goes out",
-            err=True,
+    if settings.redis_url is not None:
+        yield settings
+        return
+    keys = KeyStore.open(loaded.paths.keys_dir)
+    here = WorkerAccount(loaded.worker.id, tuple(loaded.cameras))
+    others = [WorkerAccount(worker_id) for worker_id in keys.worker_ids() if worker_id != loaded.worker.id]
+    server = find_server(WeightStore(loaded.paths.weights_dir, load_catalog()))
+    with EmbeddedRedis(
+        server, loaded.paths.data_dir, workers=[here, *others], passwords=keys.redis_passwords()
+    ) as redis:
+        yield replace(
+            settings,
+            redis_url=redis.url,
+            redis_username=API_USER,
+            redis_password=redis.password(API_USER),
         )
-    return settings
 
 
 def _run(
@@ -97,14 +122,9 @@ def _run(
 
     from api.app import create_app
     from api.services import build_services
-    from pipelines.errors import PipelineError
 
-    try:
-        services = build_services(settings)
-    except PipelineError as error:
-        fail(str(error))
     uvicorn.run(
-        create_app(services),
+        create_app(build_services(settings)),
         host=host,
         port=port,
         ssl_certfile=str(tls[0]) if tls else None,
