@@ -143,9 +143,6 @@ class ReviewDesk:
             ConflictError: she has answered, or it is closed.
         """
         with self._database.write() as session:
-            before = replayed(session, request)
-            if before is not None:
-                return before
             now = self._clock()
             review = ReviewRepository(session).row(review_id)
             if review is None or review.queued_at > now:
@@ -154,6 +151,9 @@ class ReviewDesk:
             row = candidates.row(review.candidate_id, lock=True)
             if row is None:
                 raise NotFoundError
+            before = replayed(session, request)  # under the lock: the same request may come twice at once
+            if before is not None:
+                return before
             case = self._answered(candidates, row, principal, given, now)
             candidates.claim(row.candidate_id, now)
             detail = {"answer": given.answer.value, "round": case.round, "state": case.state.value}

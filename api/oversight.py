@@ -122,14 +122,14 @@ class Oversight:
         if principal.role is not Role.SUPERVISOR:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot resolve")
         with self._database.write() as session:
-            before = replayed(session, request)
-            if before is not None:
-                return before
             now = self._clock()
             candidates = CandidateRepository(session)
             row = candidates.row(candidate_id, lock=True)
             if row is None:
                 raise NotFoundError
+            before = replayed(session, request)  # under the lock: the same request may come twice at once
+            if before is not None:
+                return before
             try:
                 case = machine.resolve(candidates.case(row), action, now, self._policy)
             except NotOpenError as error:
