@@ -171,7 +171,9 @@ def run_detection(models: Models, request: DetectionRequest, progress: Progress)
     if request.label_format == "wider-json" and task != "face":
         raise ConfigError(f"wider-json scores faces, and {request.detector!r} is for the task {task}")
     examinee = (
-        _face_examinee(models, request.detector) if task == "face" else _examinee(models, request.detector)
+        face_examinee(models, request.detector)
+        if task == "face"
+        else object_examinee(models, request.detector)
     )
     progress.begin("pictures", len(labelled))
     done = detect_all(labelled, examinee, progress)
@@ -185,14 +187,16 @@ def run_detection(models: Models, request: DetectionRequest, progress: Progress)
     return Outcome(document, len(done.problems))
 
 
-def _examinee(models: Models, detector_id: str) -> Examinee:
+def object_examinee(models: Models, detector_id: str) -> Examinee:
+    """An object detector of the catalogue, ready to be examined; raises what `build_detector` raises."""
     usual = build_detector(models.store, detector_id, models.runtime)
     options = YoloOptions(min_confidence=LOWEST_CONFIDENCE, max_detections=_MANY)
     lowered = build_detector(models.store, detector_id, models.runtime, options)
     return Examinee(lowered.detect, lowered.labels, usual.min_confidence)
 
 
-def _face_examinee(models: Models, detector_id: str) -> Examinee:
+def face_examinee(models: Models, detector_id: str) -> Examinee:
+    """A face detector of the catalogue, ready to be examined; raises what `build_face_detector` raises."""
     usual = build_face_detector(models.store, detector_id, models.runtime)
     options = replace(CenterFaceOptions(), min_confidence=LOWEST_FACE_CONFIDENCE, max_faces=_MANY)
     lowered = build_face_detector(models.store, detector_id, models.runtime, options)
