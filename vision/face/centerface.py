@@ -40,7 +40,7 @@ class CenterFaceOptions:
     min_confidence: float = 0.35
     max_iou: float = 0.3
     max_long_side_px: int = 1280
-    min_face_px: float = 12.0
+    min_face_px: float = 13.0
     max_faces: int = 1000
 
 
