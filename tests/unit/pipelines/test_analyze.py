@@ -26,8 +26,10 @@ from tests.fake_engine import (
     FakeDetector,
     FakeEmbedder,
     FakeFaceDetector,
+    Painted,
     fake_quality,
     new_tracker,
+    square,
 )
 from tests.fake_footage import standing, write_reference, write_video
 from vision.images import read_image
@@ -223,7 +225,9 @@ def test_out_holds_evidence_video_results_and_manifest(tmp_path: Path, watchlist
 
 def test_the_redacted_frame_and_the_probe_show_nobody_else(tmp_path: Path, watchlist: Path) -> None:
     out = tmp_path / "out"
-    (candidate,) = run(watchlist, [clip(tmp_path / "a.mkv", ANN, STRANGER)], out=out).analysis.candidates
+    # Within the portrait's margin, and smaller than a block: a painted face that fills one keeps its colour.
+    shot = [standing(ANN, 20), Painted(STRANGER, square(62, 68, 24))]
+    (candidate,) = run(watchlist, [write_video(tmp_path / "a.mkv", [shot] * 5)], out=out).analysis.candidates
     for item in candidate.evidence[1:]:
         assert item.path is not None
         picture = read_image(out / item.path)

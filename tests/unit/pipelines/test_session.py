@@ -249,6 +249,17 @@ def test_a_face_is_forgotten_within_a_second_of_its_tracks_end() -> None:
     assert templates_alive() == 1
 
 
+def test_the_template_of_an_ended_track_is_overwritten_not_merely_let_go() -> None:
+    play = Play()
+    play.show(someone(STRANGER), times=3)
+    gc.collect()
+    fusions = [item for item in gc.get_objects() if isinstance(item, TrackFusion)]
+    held = [fusion._sum for fusion in fusions if fusion._sum is not None]
+    assert [bool(template.any()) for template in held] == [True]
+    play.session.end_tracks()
+    assert [bool(template.any()) for template in held] == [False]
+
+
 def test_it_is_forgotten_in_time_at_a_low_inference_rate_too() -> None:
     play = Play(SessionOptions(inference_fps=0.2))
     play.show(someone(STRANGER))

@@ -82,9 +82,11 @@ def test_a_track_is_decided_once_for_a_subject() -> None:
 
 def test_better_looks_weigh_more() -> None:
     fusion = TrackFusion(OPTIONS)
-    fusion.add(look(0, 0.6, 10), 1.0, GALLERY, NO_SINGLE)
-    fusion.add(look(1, 0.6, 10), 0.1, GALLERY, NO_SINGLE)
-    assert fusion.identification.subject_ids[0] == "ann"
+    fusion.add(look(1, 0.6, 10), 1.0, GALLERY, NO_SINGLE)
+    fusion.add(look(0, 0.6, 10), 0.1, GALLERY, NO_SINGLE)
+    bea, ann = fusion.identification.similarities
+    assert fusion.identification.subject_ids == ("bea", "ann")
+    assert bea == pytest.approx(10 * ann)
 
 
 def test_a_look_that_disagrees_is_set_aside_and_dropped_when_nobody_confirms_it() -> None:
