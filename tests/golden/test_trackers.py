@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from pipelines.build import tracker_factory
 from pipelines.evaluate.mot import MotBoxes, read_ground_truth
 from pipelines.evaluate.tracking import TrackingScore, score_tracks
 from vision.boxes import nms
@@ -133,6 +134,13 @@ def test_oc_sort_is_at_least_as_good(eval_data: Path, floor: float) -> None:
     assert mine.idf1 >= other.idf1
     assert mine.mota >= other.mota
     assert mine.hota >= other.hota
+
+
+@pytest.mark.parametrize("floor", [0.2, 0.3, 0.4, 0.5])
+def test_oc_sort_as_the_pipeline_sets_it_is_at_least_as_good(eval_data: Path, floor: float) -> None:
+    footage = tud_campus(eval_data)
+    mine = score(eval_data, ours(tracker_factory("oc-sort", floor)(), footage, floor))
+    assert mine.idf1 >= score(eval_data, theirs("OCSORTTracker", footage, floor)).idf1
 
 
 @pytest.mark.parametrize("floor", [0.05, 0.1, 0.25, 0.4, 0.5, 0.6])
