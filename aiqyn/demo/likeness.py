@@ -20,6 +20,9 @@ from vision.types import Image
 
 _RATIO = 0.75
 _MIN_INLIERS = 12
+_LEAD = 2.0
+"""How many times more points the best picture must have than any other person's."""
+
 _LONG_SIDE_PX = 900
 
 
@@ -59,8 +62,11 @@ class PictureAlbum:
             subject_id: max((_inliers(seen, known) for known in pictures), default=0)
             for subject_id, pictures in self._known.items()
         }
-        best = max(inliers, key=lambda subject_id: inliers[subject_id], default=None)
-        return best if best is not None and inliers[best] >= _MIN_INLIERS else None
+        ranked = sorted(inliers.items(), key=lambda item: -item[1])
+        if not ranked or ranked[0][1] < _MIN_INLIERS:
+            return None
+        clear = len(ranked) == 1 or ranked[0][1] >= _LEAD * ranked[1][1]
+        return ranked[0][0] if clear else None
 
 
 def _keypoints(image: Image) -> _Keypoints:
@@ -83,4 +89,5 @@ def _inliers(seen: _Keypoints, known: _Keypoints) -> int:
     target = np.array([known.points[match.trainIdx] for match in good])
     cv2.setRNGSeed(1)
     _, mask = cv2.estimateAffinePartial2D(source, target, ransacReprojThreshold=4.0)
-    return int(np.count_nonzero(mask))
+    # Points onto which many others fall are counted once: a transform that shrinks all to a spot fits anything.
+    return len(np.unique(target[np.asarray(mask).ravel() == 1], axis=0))
