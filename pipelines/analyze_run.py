@@ -81,12 +81,12 @@ class RunResult:
     Attributes:
         analysis: the document.
         failures: one line for each input or reference that could not be used.
-        inputs_done: inputs searched to their end, now or before.
+        inputs_searched: inputs of which at least a part was searched, now or before.
     """
 
     analysis: Analysis
     failures: tuple[str, ...]
-    inputs_done: int
+    inputs_searched: int
 
 
 def run_analysis(request: AnalyzeRequest, perception: Perception, listeners: Listeners) -> RunResult:
@@ -121,8 +121,8 @@ class _Run:
         analysis = self._analysis(results, watchlist)
         if self._output is not None:
             self._write(self._output, analysis, records)
-        done = sum(result.summary.status in ("done", "reused") for result in results)
-        return RunResult(analysis, tuple(self._failures), done)
+        searched = sum(result.summary.status != "failed" for result in results)
+        return RunResult(analysis, tuple(self._failures), searched)
 
     def _enrol(self) -> tuple[Enrolment, Gallery]:
         folder = self._request.watchlist

@@ -7,6 +7,7 @@ the reader's mind before anybody has looked. The names are in the JSON.
 from __future__ import annotations
 
 import json
+import math
 import os
 from datetime import datetime
 from pathlib import Path
@@ -130,6 +131,8 @@ def _options(
     from pipelines.analyze import AnalyzeOptions
     from pipelines.session import SessionOptions
 
+    if not math.isfinite(fps):
+        fail(f"--fps must be a number of frames a second, got {fps}")
     if not 0 < rate <= 1000:
         fail(f"--false-alerts-per-1000-faces must be above 0 and at most 1000, got {rate:g}")
     session = SessionOptions(
@@ -189,6 +192,6 @@ def _show(result: RunResult, out: Path | None, *, as_json: bool) -> None:
 
 
 def _exit_code(result: RunResult) -> int:
-    if not result.inputs_done:
+    if not result.inputs_searched:
         return NOTHING_DONE
     return SOME_FAILED if result.failures else ALL_DONE

@@ -128,6 +128,7 @@ def test_bad_inputs_get_one_line_each_and_the_rest_goes_on(
         pytest.param(
             ("a.mp4", "--watchlist", "REFS", "--recorded-at", "2026-05-01T12:00:00"), "UTC", id="no offset"
         ),
+        pytest.param(("a.mp4", "--watchlist", "REFS", "--fps", "nan"), "--fps", id="no frame rate"),
         pytest.param(
             ("a.mp4", "--watchlist", "REFS", "--embedder", "centerface"), "centerface", id="no embedder"
         ),

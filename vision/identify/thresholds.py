@@ -6,8 +6,10 @@ rate f per comparison and N templates it raises a false alert with a chance of a
 the false match rate one comparison may have, and the measured table gives the similarity for it.
 
 The tables come from one look against one reference on photographs of people who looked at a
-camera. A track has several looks and a street camera is no photographer: these are stand-ins with
-a known origin until a calibration on a site's own footage replaces them.
+camera. A track has several looks, each of which may tip it over, and their mean is a little more
+like strangers too: means of three pictures reach the 1-in-10,000 similarity of single ones about
+twice as often. A street camera is no photographer either. So these are stand-ins with a known
+origin until a calibration on a site's own footage replaces them.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from vision.errors import GalleryError
 
 CALIBRATION = "lfw2-cross-identity-pairs"
 """What the tables below were measured on: every pair of pictures of two different people in the
-first two folds of LFW (deep-funneled), default face detector, central face, one picture each."""
+first two folds of LFW (deep-funneled), default face detector, central face, one picture each. The
+command `aiqyn evaluate faces --images … --pairs … --thresholds --json` prints the numbers."""
 
 SINGLE_LOOK_STRICTNESS = 10.0
 """One look may be falsely matched this many times less often than several fused."""
@@ -30,8 +33,8 @@ _LEAST_PAIRS = 10
 """A rate is read off the sample only where at least so many pairs lie beyond it: with ten, the
 rate is known to within about a factor of two (Poisson, 95 %); with fewer it is a guess."""
 
-
 _STRANGERS_RATE = 0.01
+"""Looks of one face that are less alike than one pair of strangers in a hundred disagree."""
 
 _ROUNDING = 1e-9
 """Relative error a rate may have gathered on its way here."""
@@ -95,8 +98,8 @@ TABLES: Mapping[str, FalseMatchTable] = MappingProxyType(
                 (10, 0.4781),
             ),
         ),
-        # dlib's vectors all point much the same way: strangers average 0.83. Of the ten nearest pairs
-        # of strangers nearly all are of two East Asian faces, so the rate differs between groups.
+        # dlib's vectors all point much the same way: strangers average 0.83. Most of its nearest pairs of
+        # strangers are two people from East Asia: one threshold is not one rate for everybody.
         "dlib-resnet": FalseMatchTable(
             pairs=1_250_180,
             beyond=(
@@ -208,7 +211,7 @@ def operating_point(
 
 
 def disagreement_similarity(embedder_id: str) -> float:
-    """Similarity below which two looks are hardly of one face: one stranger in a hundred reaches it.
+    """Similarity below which two looks are hardly of one face: one pair of strangers in a hundred reaches it.
 
     Raises:
         GalleryError: nothing was measured for this embedder.

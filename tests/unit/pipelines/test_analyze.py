@@ -120,7 +120,7 @@ def test_finds_the_listed_and_nobody_else(tmp_path: Path, watchlist: Path) -> No
     assert candidate.observed_at is None
     assert [item.kind for item in candidate.evidence] == ["input_frame"]
     assert candidate.evidence[0].path is None
-    assert (result.failures, result.inputs_done) == ((), 1)
+    assert (result.failures, result.inputs_searched) == ((), 1)
 
 
 def test_totals_are_the_sum_of_the_inputs(tmp_path: Path, watchlist: Path) -> None:
