@@ -35,6 +35,7 @@ STOP_TIMEOUT_SECONDS = 15.0
 POLL_SECONDS = 0.02
 ADDRESS_FILE = "address"
 LOG_FILE = "redis.log"
+_RUNTIME_PREFIX = "aiqyn-"
 
 
 class EmbeddedRedis:
@@ -115,6 +116,7 @@ class EmbeddedRedis:
             make_private_folder(self._folder)
             self._refuse_newer_data()
             self._lock = self._locked()
+            self._clear_after_kill()
             self._runtime = _runtime_folder()
             write_private(self._runtime / "users.acl", self._acl.text.encode())
             self._process = self._spawn()
@@ -175,6 +177,16 @@ class EmbeddedRedis:
                 "paths.data_dir"
             ) from error
         return lock
+
+    def _clear_after_kill(self) -> None:
+        """Removes what a killed process could not; with the lock held, nobody uses it any more."""
+        address = embedded_address(self._folder.parent)
+        if address is None:
+            return
+        folder = Path(address.removeprefix("unix://")).parent
+        if folder.name.startswith(_RUNTIME_PREFIX) and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+        (self._folder / ADDRESS_FILE).unlink(missing_ok=True)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         if self._lock is None:
@@ -258,7 +270,7 @@ def _runtime_folder() -> Path:
         if not base or not os.access(base, os.W_OK | os.X_OK):
             continue
         if len(os.fsencode(base)) + len("/aiqyn-12345678/redis.sock") <= SOCKET_PATH_LIMIT_BYTES:
-            return Path(tempfile.mkdtemp(prefix="aiqyn-", dir=base))
+            return Path(tempfile.mkdtemp(prefix=_RUNTIME_PREFIX, dir=base))
     raise BusError("no folder with a path short enough for a socket: set TMPDIR to a short one, such as /tmp")
 
 

@@ -113,7 +113,7 @@ class TestDurable:
 
 class TestItsEnd:
     def test_it_ends_with_its_parent(self, redis_program: RedisServer, tmp_path: Path) -> None:
-        """The parent is killed, and so can do nothing about it."""
+        """The parent is killed, and so can do nothing about it; the next start clears up after it."""
         script = (
             "import sys, time, pathlib\n"
             "from aiqyn.embedded.redis import EmbeddedRedis\n"
@@ -129,6 +129,12 @@ class TestItsEnd:
             assert alive(pid)
             parent.kill()
         wait_until_gone(pid)
+        left = embedded_address(tmp_path / "data")
+        assert left is not None
+        folder = Path(left.removeprefix("unix://")).parent
+        assert folder.is_dir()
+        with EmbeddedRedis(redis_program, tmp_path / "data"):
+            assert not folder.exists()
 
     def test_stopping_leaves_neither_process_nor_socket_nor_address(
         self, redis_program: RedisServer, tmp_path: Path
