@@ -4,6 +4,7 @@ PipelineError
 ├── ConfigError         a setting; names file and line where there is one
 ├── EnrolError          a reference picture that cannot be used
 ├── SealingError        a seal, signature or key that does not hold
+│   └── galleries.GalleryInactiveError   a gallery outside its deployment's time
 ├── EvidenceError       evidence that cannot be stored or read
 ├── BusError            Redis said no, or is away
 └── SpoolError          the disk queue in front of Redis

@@ -47,9 +47,11 @@ def serve(
     ] = False,
 ) -> None:
     """Serves the API and the page until interrupted."""
+    from aiqyn.logs import log_to_stderr
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
 
+    log_to_stderr()
     try:
         loaded = load_config(config or default_config_path())
     except PipelineError as error:

@@ -15,6 +15,9 @@ MIRANDA = "lin-manuel-miranda"
 OBAMA = "barack-obama"
 LACAMOIRE = "alex-lacamoire"
 
+STREAM_START_SECONDS = 0.852
+"""What the clip's video reads at its first picture; the data's page counts from that picture."""
+
 VISIBLE_SECONDS = {
     MIRANDA: ((0.0, 0.9), (2.6, 7.2)),
     OBAMA: ((7.1, 9.3),),
@@ -107,7 +110,8 @@ def _wrong(candidates: list[dict[str, Any]]) -> int:
     """Candidates for somebody who is not in the clip at that moment."""
     return sum(
         not any(
-            start <= item["pts_seconds"] <= end for start, end in VISIBLE_SECONDS.get(item["subject_id"], ())
+            start <= item["pts_seconds"] - STREAM_START_SECONDS <= end
+            for start, end in VISIBLE_SECONDS.get(item["subject_id"], ())
         )
         for item in candidates
     )
