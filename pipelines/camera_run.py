@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -21,6 +23,12 @@ from vision.errors import GalleryError, SourceDecodeError
 from vision.sources import FrameSource, Picture
 
 WAIT_SECONDS = 0.5
+
+STALL_SECONDS = 1.0
+"""A live camera that sent no picture for so long has lost everybody it saw: they are forgotten."""
+
+STALL_CHECK_SECONDS = 0.2
+
 _log = structlog.get_logger(__name__)
 
 
@@ -59,6 +67,9 @@ class CameraRun:
         self._session: CameraSession | None = None
         self._in_force: SearchList | None = None
         self._before = FrameAccounting()
+        self._using = threading.Lock()
+        self._last_picture_seconds = time.monotonic()
+        self._over = threading.Event()
         self.candidates = 0
         self.lost = 0
 
@@ -85,15 +96,57 @@ class CameraRun:
             ModelError: a model failed.
         """
         try:
-            for picture in self._source.pictures():
-                self._origin.clock.saw(picture.pts_seconds)
-                session = self._ready_session()
-                if session is None:
-                    self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
-                    return
-                self._see(session, picture, told)
+            with self._watched_for_stalls():
+                for picture in self._source.pictures():
+                    with self._using:
+                        if not self._take(picture, told):
+                            return
+                        self._last_picture_seconds = time.monotonic()
         finally:
             self._end_session()
+
+    def _take(self, picture: Picture, told: Callable[[], None]) -> bool:
+        """Looks at one picture; False where this source is to be left."""
+        self._origin.clock.saw(picture.pts_seconds)
+        session = self._ready_session()
+        if session is None:
+            self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
+            return False
+        self._see(session, picture, told)
+        return True
+
+    @contextmanager
+    def _watched_for_stalls(self) -> Iterator[None]:
+        """Forgets tracks by the machine's clock while a live camera sends nothing.
+
+        Tracks otherwise end by the clock of the pictures, which stands still without them, and reading
+        a silent camera blocks until its time is up.
+        """
+        if not self._origin.clock.live:
+            yield
+            return
+        guard = threading.Thread(target=self._forget_when_stalled, daemon=True)
+        guard.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            guard.join()
+
+    def _forget_when_stalled(self) -> None:
+        while not self._over.wait(STALL_CHECK_SECONDS):
+            if self._using.acquire(blocking=False):  # else a picture is being looked at: no stall
+                try:
+                    self._forget_if_stalled()
+                finally:
+                    self._using.release()
+
+    def _forget_if_stalled(self) -> None:
+        if self._session is None or time.monotonic() - self._last_picture_seconds < STALL_SECONDS:
+            return
+        self._session.end_tracks()
+        if self._slot.current() is None:
+            self._put_nothing_in_force()
 
     def _ready_session(self) -> CameraSession | None:
         """The session with the list in force; None where this source is to be left."""

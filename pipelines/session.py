@@ -1,7 +1,7 @@
 """One camera or file, frame by frame: pictures in, findings out.
 
 A session knows neither Redis nor keys, files nor clock: models and list are given to it, and time
-comes with the frames. One session is used by one thread; `set_gallery` is called between frames.
+comes with the frames. One session is used by one thread at a time; `set_gallery` is called between frames.
 
     with CameraSession(engines, options) as session:
         session.set_gallery(gallery)
