@@ -29,7 +29,7 @@ def read_time_cursor(cursor: str | None) -> tuple[datetime, str] | None:
                 parsed = datetime.fromisoformat(moment)
             except ValueError as error:
                 raise _not_ours() from error
-            if parsed.tzinfo is not None:
+            if parsed.tzinfo is not None and _is_id(row_id):
                 return parsed, row_id
     raise _not_ours()
 
@@ -48,7 +48,7 @@ def read_sequence_cursor(cursor: str | None) -> int:
     if cursor is None:
         return 0
     match _unpacked(cursor):
-        case [int(sequence)] if 0 <= sequence < 2**63:
+        case [int(sequence)] if sequence is not True and sequence is not False and 0 <= sequence < 2**63:
             return sequence
     raise _not_ours()
 
@@ -62,6 +62,11 @@ def _unpacked(cursor: str) -> object:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError) as error:
         raise _not_ours() from error
+
+
+def _is_id(text: str) -> bool:
+    """Ids here are plain ASCII; databases refuse NUL, drivers lone surrogates."""
+    return text.isascii() and text.isprintable()
 
 
 def _not_ours() -> BadRequestError:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from sqlalchemy import text
 
+from api.errors import BadRequestError
 from api.pagination import read_sequence_cursor, read_time_cursor, sequence_cursor, time_cursor
 from api.store.models import Base
 from tests.api_client import API, Clients, FakeClock
@@ -112,3 +116,19 @@ def test_cursors_come_back_as_they_were(clock: FakeClock) -> None:
     assert read_time_cursor(time_cursor(clock(), "rev_x")) == (clock(), "rev_x")
     assert read_sequence_cursor(sequence_cursor(7)) == 7
     assert (read_time_cursor(None), read_sequence_cursor(None)) == (None, 0)
+
+
+@pytest.mark.parametrize("value", [[True], [False], [-1], [2**63], ["1"], [1.5]])
+def test_a_cursor_that_is_no_place_in_the_ledger_is_refused(value: list[object]) -> None:
+    with pytest.raises(BadRequestError):
+        read_sequence_cursor(packed(value))
+
+
+@pytest.mark.parametrize("row_id", ["\ud800", "\x00", "line\nbreak", "ә"])
+def test_a_cursor_whose_id_no_database_takes_is_refused(row_id: str) -> None:
+    with pytest.raises(BadRequestError):
+        read_time_cursor(packed(["2026-01-01T00:00:00+00:00", row_id]))
+
+
+def packed(value: list[object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
