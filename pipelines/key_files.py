@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
             part.unlink()
         sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not even be begun, there is nothing to remove
+            part.unlink()
         raise SealingError(f"{path}: cannot be written: {error.strerror}") from error
 
 

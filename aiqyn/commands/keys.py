@@ -86,7 +86,7 @@ def _write_acl(
             raise ConfigError("--integrator makes an account in an ACL file: name the file with --acl")
         return {}
     parts = version.split(".")
-    if len(parts) < 2 or not all(part.isdigit() for part in parts):
+    if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts):
         raise ConfigError(f"--redis-version {version!r}: give it as MAJOR.MINOR, such as 7.0")
     # One machine's settings name that worker's cameras; the others' state keys need a file made from theirs.
     workers = [WorkerAccount(worker_id, tuple(cameras)) for worker_id in store.worker_ids()]

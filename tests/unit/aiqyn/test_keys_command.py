@@ -82,6 +82,8 @@ def test_another_folder_can_be_named(app: typer.Typer, config: Path, tmp_path: P
         pytest.param(["--worker", "a:b"], "worker id", id="a bad name"),
         pytest.param(["--integrator", "x"], "--acl", id="an account without a file"),
         pytest.param(["--acl", "{here}/x", "--redis-version", "new"], "MAJOR.MINOR", id="a bad version"),
+        pytest.param(["--acl", "{here}/x", "--redis-version", "\u00b2.0"], "MAJOR.MINOR", id="no decimal"),
+        pytest.param(["--acl", "/dev/null/x"], "cannot be written", id="no folder"),
     ],
 )
 def test_what_is_refused(app: typer.Typer, config: Path, arguments: list[str], reason: str) -> None:
