@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +39,7 @@ def serve(
         typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; else api.host.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port; else api.port.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port; else api.port.")] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option("--tls-certificate", help="PEM with the certificate chain.")
     ] = None,
@@ -62,12 +64,15 @@ def serve(
     chosen_host = host or loaded.api.host
     if not (is_loopback(chosen_host) or tls or behind_proxy):
         fail(REFUSED_BIND.format(host=chosen_host))
+    chosen_port = loaded.api.port if port is None else port
+    _check_tls(tls_certificate, tls_key)
     try:
         with _with_bus(loaded, https=tls or behind_proxy) as settings:
+            _check_free(chosen_host, chosen_port)
             _run(
                 settings,
                 chosen_host,
-                loaded.api.port if port is None else port,
+                chosen_port,
                 tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
                 behind_proxy=behind_proxy,
             )
@@ -83,6 +88,31 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    """Ends the command where the files are no certificate and key that belong together."""
+    if certificate is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "cannot be read"
+        fail(
+            f"--tls-certificate {certificate}, --tls-key {key}: {reason}; give a PEM chain and its unencrypted key"
+        )
+
+
+def _check_free(host: str, port: int) -> None:
+    """Ends the command where the address cannot be listened on; the server itself would only log that."""
+    bare = host.strip("[]")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        fail(f"{host}:{port}: cannot be listened on: {error.strerror}; choose another --host or --port")
 
 
 @contextmanager

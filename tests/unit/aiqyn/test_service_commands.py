@@ -97,6 +97,28 @@ def test_half_a_certificate_is_refused(config: Path) -> None:
     assert "--tls-key" in result.stderr
 
 
+def test_files_that_are_no_certificate_are_refused(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.pem").write_text("no certificate")
+    for certificate in (tmp_path / "x.pem", tmp_path / "missing.pem"):
+        files = ("--tls-certificate", str(certificate), "--tls-key", str(tmp_path / "x.pem"))
+        result = run("serve", "--config", str(config), *files)
+        assert result.exit_code == exits.NOTHING_DONE
+        assert len(result.stderr.splitlines()) == 1
+        assert str(certificate) in result.stderr
+
+
+@pytest.mark.models("redis-server")
+def test_a_port_in_use_is_one_line(config: Path, tmp_path: Path) -> None:
+    KeyStore.init(tmp_path / "keys", data_dir=tmp_path / "data")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        result = run("serve", "--config", str(config), "--port", str(port))
+    assert result.exit_code == exits.NOTHING_DONE
+    assert f"127.0.0.1:{port}: cannot be listened on" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.models("redis-server")
 def test_the_service_starts_answers_and_ends(config: Path, tmp_path: Path) -> None:
     KeyStore.init(tmp_path / "keys", data_dir=tmp_path / "data")
