@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.manifest import FileRecord, record_file, record_folder
 from vision.folder import list_images, natural_key
+from vision.locations import SCHEMES, redact_url
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -39,13 +40,20 @@ def find_inputs(given: list[Path]) -> FoundInputs:
     paths: dict[Path, None] = {}
     problems = []
     for path in given:
-        if not path.is_dir():
-            paths[path] = None
+        address = _address(path)
+        if address is not None:
+            problems.append((Path(redact_url(address)), "is an address; `aiqyn work` watches cameras"))
             continue
-        inside = _inside(path)
-        if not inside:
+        try:
+            inside = _inputs_of(path)
+        except OSError as error:
+            problems.append((path, error.strerror or "cannot be opened"))
+            continue
+        if inside is None:
+            problems.append((path, "is neither a file nor a folder"))
+        elif not inside:
             problems.append((path, "the folder holds neither videos nor pictures"))
-        paths.update(dict.fromkeys(inside))
+        paths.update(dict.fromkeys(inside or ()))
     return FoundInputs(tuple(paths), tuple(problems))
 
 
@@ -56,6 +64,22 @@ def record_input(path: Path) -> FileRecord:
         OSError: it cannot be read.
     """
     return record_folder(path, list_images(path)) if path.is_dir() else record_file(path)
+
+
+def _address(path: Path) -> str | None:
+    """The address somebody meant, whose slashes a path has folded; it may hold a password."""
+    scheme, found, rest = str(path).partition(":/")
+    return f"{scheme}://{rest.lstrip('/')}" if found and scheme.lower() in SCHEMES else None
+
+
+def _inputs_of(path: Path) -> list[Path] | None:
+    """What one path stands for; None for a device, a pipe or a socket, which may never end.
+
+    A path that leads nowhere stands for itself: opening it says what is wrong.
+    """
+    if path.is_dir():
+        return _inside(path)
+    return [path] if path.is_file() or not path.exists() else None
 
 
 def _inside(folder: Path) -> list[Path]:

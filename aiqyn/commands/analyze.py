@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_DEFAULT_THREADS = 4
 """Beyond, the small models here gain little from one more."""
 
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+"""Of a recording's begin: what follows in it must still be a date."""
+
 
 group = typer.Typer()
 
@@ -122,6 +125,8 @@ def _time(text: str | None) -> datetime | None:
         fail(f"--recorded-at: {text!r} is no RFC 3339 time; write for example 2026-05-01T12:00:00+05:00")
     if moment.tzinfo is None:
         fail(f"--recorded-at: {text!r} lacks its offset from UTC; add for example +05:00, or Z")
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        fail(f"--recorded-at: {text!r} is not a time of a recording; give a year from 1970 to 9000")
     return moment
 
 
@@ -179,7 +184,7 @@ def _show(result: RunResult, out: Path | None, *, as_json: bool) -> None:
     for candidate in analysis.candidates:
         looks = "one look" if candidate.single_look else f"{candidate.frames_fused} looks"
         typer.echo(
-            f"{candidate.input}: candidate {candidate.number} at {candidate.pts_seconds:.2f} s, "
+            f"{' '.join(candidate.input.split())}: candidate {candidate.number} at {candidate.pts_seconds:.2f} s, "
             f"track {candidate.track_id}, {looks}, unconfirmed"
         )
     frames = analysis.frame_accounting

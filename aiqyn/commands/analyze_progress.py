@@ -59,7 +59,7 @@ class AnalyzeBars:
         """Leaves one line behind."""
         summary = result.summary
         line = (
-            f"{summary.input}: {summary.status}, {summary.media_seconds:.1f} s of footage in "
+            f"{' '.join(summary.input.split())}: {summary.status}, {summary.media_seconds:.1f} s of footage in "
             f"{summary.elapsed_seconds:.1f} s, {len(result.candidates)} unconfirmed candidates"
         )
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)

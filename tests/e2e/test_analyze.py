@@ -126,6 +126,11 @@ def test_bad_inputs_get_one_line_each_and_the_rest_goes_on(
             ("a.mp4", "--watchlist", "REFS", "--recorded-at", "yesterday"), "RFC 3339", id="no time"
         ),
         pytest.param(
+            ("a.mp4", "--watchlist", "REFS", "--recorded-at", "0001-01-01T00:00:00+14:00"),
+            "1970",
+            id="no year",
+        ),
+        pytest.param(
             ("a.mp4", "--watchlist", "REFS", "--recorded-at", "2026-05-01T12:00:00"), "UTC", id="no offset"
         ),
         pytest.param(("a.mp4", "--watchlist", "REFS", "--fps", "nan"), "--fps", id="no frame rate"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -310,6 +311,17 @@ def test_folders_stand_for_their_videos_or_are_one_input_of_pictures(tmp_path: P
         tmp_path / "named.bin",
     )
     assert [path for path, _ in found.problems] == [empty]
+
+
+def test_what_may_never_end_or_is_no_path_is_no_input(tmp_path: Path) -> None:
+    pipe, too_long = tmp_path / "pipe.mp4", tmp_path / ("a" * 300)
+    os.mkfifo(pipe)
+    found = find_inputs([pipe, Path("rtsp://viewer:hunter2@192.0.2.1/stream"), too_long])
+    assert found.paths == ()
+    reasons = {str(path): reason for path, reason in found.problems}
+    assert reasons[str(pipe)] == "is neither a file nor a folder"
+    assert "is an address" in reasons["rtsp:/***@192.0.2.1/stream"]
+    assert reasons[str(too_long)] == "File name too long"
 
 
 def test_a_folder_of_pictures_is_searched_like_a_video(tmp_path: Path, watchlist: Path) -> None:
