@@ -43,7 +43,7 @@ def nobody_else() -> Iterator[Figure]:
     yield from tests_pass(
         "every file, stream, page and log scanned; leaky runs caught",
         "tests/e2e/test_nobody_else.py",
-        "tests/e2e/test_nobody_else_live.py",
+        "tests/e2e/test_demo.py",
         "tests/unit/test_template_scan.py",
     )
 
