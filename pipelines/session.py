@@ -22,7 +22,7 @@ from pipelines.accounting import FrameAccounting
 from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, TrackSummary
 from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
-from vision.errors import GalleryError, SourceDecodeError
+from vision.errors import GalleryError, SourceDecodeError, VisionError
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
 from vision.identify.thresholds import OperatingPoint, disagreement_similarity, operating_point
@@ -159,12 +159,20 @@ class CameraSession:
         return wanted
 
     def infer(self, frame: Frame) -> FrameResult:
-        """What is seen in a frame that was wanted."""
+        """What is seen in a frame that was wanted.
+
+        Raises:
+            VisionError: a model or the list failed on it; the frame counts as dropped.
+        """
         scene_cut = self._cuts.is_cut(frame.image)
         if scene_cut:
             self.end_tracks()
-        objects = self._objects.update(frame.image, frame.pts_seconds) if self._objects else ()
-        faces, findings = self._faces.update(frame, objects, self._watch)
+        try:
+            objects = self._objects.update(frame.image, frame.pts_seconds) if self._objects else ()
+            faces, findings = self._faces.update(frame, objects, self._watch)
+        except VisionError:
+            self.note_dropped("inference_failed")
+            raise
         self._counter.inferred()
         return FrameResult(frame, faces, objects, findings, scene_cut)
 

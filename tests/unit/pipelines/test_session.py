@@ -22,7 +22,7 @@ from tests.fake_engine import (
     paint,
     square,
 )
-from vision.errors import GalleryError, SourceDecodeError
+from vision.errors import GalleryError, ModelError, SourceDecodeError
 from vision.identify.fusion import TrackFusion
 from vision.identify.gallery import Gallery
 from vision.sources import FrameSource, Picture
@@ -72,6 +72,29 @@ class Play:
 
 def someone(person: int, x: int = 100, *, blurred: bool = False) -> Painted:
     return Painted(person, square(x, 60), blurred=blurred)
+
+
+class FailingEmbedder(FakeEmbedder):
+    """A device that is gone."""
+
+    def embed(self, image: Image, landmarks: Float32) -> Float32:
+        """Fails."""
+        raise ModelError(f"no device for {len(landmarks)} faces of a picture of {image.shape}")
+
+
+def test_a_frame_the_models_failed_on_is_counted() -> None:
+    with CameraSession(fake_engines(embedder=FailingEmbedder()), EVERY_FRAME) as session:
+        session.set_gallery(LIST)
+        with pytest.raises(ModelError):
+            _until_it_fails(session)
+        accounting = session.accounting()
+    assert accounting.dropped == {"inference_failed": 1}
+    assert accounting.read == accounting.inferred + 1
+
+
+def _until_it_fails(session: CameraSession) -> None:
+    for index in range(5):
+        session.process(frame([someone(ANN)], index / 10, index))
 
 
 def test_a_listed_face_is_found_after_three_looks_and_once() -> None:
