@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from api.accounts import Principal
@@ -49,6 +49,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(IntegrityError, _collision)
+    app.add_exception_handler(DataError, _unfit_value)
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(PipelineError, _inner_error)
     app.add_exception_handler(Exception, _inner_error)
@@ -113,6 +114,11 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 def _collision(_request: Request, _error: Exception) -> JSONResponse:
     return problem_response(409, "conflict", "somebody else was faster; look again")
+
+
+def _unfit_value(_request: Request, _error: Exception) -> JSONResponse:
+    # PostgreSQL takes no NUL in text, in whatever field or address a client put it.
+    return problem_response(422, "invalid_request", "the request holds a character the records cannot take")
 
 
 def _database_away(_request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from api.errors import BadRequestError
 from api.pagination import read_sequence_cursor, read_time_cursor, sequence_cursor, time_cursor
@@ -110,6 +111,18 @@ def test_published_keys_are_public(clients: Clients) -> None:
 def test_rows_do_not_show_what_they_hold() -> None:
     for mapper in Base.registry.mappers:
         assert repr(mapper.class_()) == f"{mapper.class_.__name__}()"
+
+
+def test_text_the_database_does_not_take_is_the_senders_mistake(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise DataError("SELECT", None, ValueError("text fields cannot contain NUL bytes"))
+
+    monkeypatch.setattr(clients.seeded.services.accounts, "login", refused)
+    response = clients.http.post(f"{API}/auth/login", json={"username": "a\0b", "password": "x" * 12})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert "NUL" not in response.text
 
 
 def test_cursors_come_back_as_they_were(clock: FakeClock) -> None:
