@@ -83,7 +83,11 @@ def _keys(path: Path) -> tuple[ReceiptKey, ...]:
     from api.ledger.verify import load_keys
 
     try:
-        return load_keys(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MAX_INPUT_BYTES + 1)
+        if len(content) > MAX_INPUT_BYTES:
+            fail(f"{path}: larger than {MAX_INPUT_BYTES} bytes; no public key is")
+        return load_keys(content.decode("utf-8"))
     except OSError as error:
         fail(f"{path}: {error.strerror}")
     except ValueError as error:

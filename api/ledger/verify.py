@@ -82,7 +82,7 @@ def load_keys(text: str) -> tuple[ReceiptKey, ...]:
         return (_key_from_pem(text),)
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("neither a PEM, a JWK nor a JWK set") from error
     members = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(members, list) or not members:

@@ -149,3 +149,11 @@ def test_what_could_not_be_looked_at(
     code, out, err = run(app, *[argument.format(**places) for argument in arguments])
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"keys":' * 50_000, "x" * 1_000_001])
+def test_a_hostile_key_file_is_one_line(app: typer.Typer, good: str, tmp_path: Path, content: str) -> None:
+    (tmp_path / "hostile").write_text(content)
+    code, out, err = run(app, good, "--key", str(tmp_path / "hostile"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(tmp_path / "hostile") in err
