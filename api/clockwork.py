@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.clock import Clock
@@ -27,7 +29,9 @@ from api.review.policies import ReviewPolicy
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository, OutboxRepository
+from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, Receipt
+from pipelines.errors import PipelineError
 from pipelines.events import CONFIRMED_SCHEMA, Candidate
 
 POLICY_ID: Final = "two-blind-judges/1"
@@ -55,7 +59,7 @@ class HoldClock:
         """Confirms every held candidate whose hold is over; returns how many."""
         with self._database.read() as session:
             due = CandidateRepository(session).due_for_release(self._clock())
-        return sum(self._release(candidate_id) for candidate_id in due)
+        return _each(due, self._release)
 
     def _release(self, candidate_id: str) -> bool:
         now = self._clock()
@@ -64,10 +68,17 @@ class HoldClock:
             row = candidates.row(candidate_id, lock=True)
             if row is None:
                 return False
+            held = candidates.case(row)
             try:
-                case = machine.release(candidates.case(row), now)
+                case = machine.release(held, now)
             except NotOpenError as error:  # another process was faster, or the records do not carry it
                 _log.warning("release_refused", candidate_id=candidate_id, reason=str(error))
+                return False
+            if not ListRepository(session).is_listed(row.subject_id, now):
+                candidates.save(row, machine.lapse(held))
+                LedgerRepository(session).append(
+                    Happening("lapsed", now, "hold-clock", f"candidate:{candidate_id}")
+                )
                 return False
             candidates.save(row, case)
             self._issue(session, row, case, now)
@@ -114,6 +125,25 @@ class HoldClock:
         )
 
 
+def _each(candidate_ids: Sequence[str], act: Callable[[str], bool]) -> int:
+    """How many of the candidates `act` dealt with; one that cannot be dealt with holds up no other.
+
+    Raises:
+        ValueError, SQLAlchemyError, PipelineError: the last of those met, after all were tried, so that the
+            service says it is not well.
+    """
+    done, failure = 0, None
+    for candidate_id in candidate_ids:
+        try:
+            done += act(candidate_id)
+        except (ValueError, SQLAlchemyError, PipelineError) as error:
+            _log.error("candidate_stuck", candidate_id=candidate_id, error=type(error).__name__)
+            failure = error
+    if failure is not None:
+        raise failure
+    return done
+
+
 class ExpirySweeper:
     """Ends what nobody judged in time, and says so: *not judged* is not *not there*."""
 
@@ -125,7 +155,7 @@ class ExpirySweeper:
         """Expires every candidate whose time is over; returns how many."""
         with self._database.read() as session:
             due = CandidateRepository(session).due_for_expiry(self._clock())
-        return sum(self._expire(candidate_id) for candidate_id in due)
+        return _each(due, self._expire)
 
     def _expire(self, candidate_id: str) -> bool:
         now = self._clock()

@@ -23,7 +23,7 @@ from pipelines.bus import CandidatePublisher, bus_errors
 from pipelines.camera_run import WatchParts
 from pipelines.camera_watch import CameraStatus, CameraWatch, Phase
 from pipelines.config import Config
-from pipelines.errors import BusError, ConfigError
+from pipelines.errors import BusError, ConfigError, SpoolError
 from pipelines.events import Candidate, utc_now
 from pipelines.evidence import EvidenceStore
 from pipelines.galleries import GalleryPackage
@@ -152,7 +152,7 @@ class Worker:
             if self._bus_was_away:
                 _log.info("bus_back")
             self._bus_was_away = False
-        except BusError as error:
+        except (BusError, SpoolError) as error:
             if not self._bus_was_away:
                 _log.warning("bus_away", reason=str(error))
             self._bus_was_away = True
@@ -236,7 +236,7 @@ class Worker:
                 self._publisher.flush()
                 self._tell_status(now=True)
                 return
-            except (BusError, RedisError) as error:
+            except (BusError, SpoolError, RedisError) as error:
                 if time.monotonic() > deadline or not len(self._spool):
                     _log.warning("candidates_wait_on_disk", count=len(self._spool), reason=str(error))
                     return

@@ -109,6 +109,17 @@ def release(case: Case, now: datetime) -> Case:
     return replace(case, state=State.CONFIRMED, hold_until=None)
 
 
+def lapse(case: Case) -> Case:
+    """The held case ended without a receipt, because its entry left the list in the meantime.
+
+    Raises:
+        NotOpenError: it is not held.
+    """
+    if case.state is not State.CONFIRMED_HELD:
+        raise NotOpenError("only a held candidate can lapse")
+    return replace(case, state=State.EXPIRED, hold_until=None)
+
+
 def expire(case: Case, now: datetime) -> Case:
     """The case as *not judged*, once its time is over.
 

@@ -47,6 +47,11 @@ class ListRepository:
         """An entry by its id."""
         return self._session.get(Subject, subject_id)
 
+    def is_listed(self, subject_id: str, at: datetime) -> bool:
+        """Whether an entry is in force at a time: neither removed nor past its end."""
+        subject = self.subject(subject_id)
+        return subject is not None and subject.removed_at is None and subject.expires_at > at
+
     def listed(self, watchlist_id: str, at: datetime) -> Sequence[Subject]:
         """Entries of a list in force at a time, in the order of their ids."""
         return self._session.scalars(

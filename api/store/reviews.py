@@ -151,6 +151,9 @@ def _answerable(now: datetime) -> Select[Review]:
             CandidateRecord.state.in_([state.value for state in sorted(JUDGEABLE)]),
             CandidateRecord.expires_at > now,
             Review.queued_at <= now,
+            # Nobody judges for an entry that has left its list: nothing could come of it.
+            Subject.removed_at.is_(None),
+            Subject.expires_at > now,
         )
     )
 

@@ -60,8 +60,8 @@ def screenshots() -> Iterator[Figure]:
         "the page in Chromium, screenshots taken", "-m", "system", "tests/system/test_console.py"
     )
     for name in ("before", "after"):
-        found = sorted((ROOT / "out").glob(f"*{name}*.png"))
-        yield holds(f"screenshot {name} an answer", bool(found), "none in out/")
+        found = sorted((ROOT / "out" / "console").glob(f"*{name}*.png"))
+        yield holds(f"screenshot {name} an answer", bool(found), "none in out/console")
 
 
 LINES = (

@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from pipelines.face_tracks import FaceTrackOptions
-from pipelines.findings import FaceSeen, Finding, FrameResult, TrackSummary
+from pipelines.findings import FaceSeen
 from pipelines.session import CameraSession, SessionOptions
 from tests.fake_engine import (
     DIMENSION,
-    FakeDetector,
     FakeEmbedder,
     Painted,
     face_of,
     fake_engines,
     frame,
-    paint,
     square,
 )
-from vision.errors import GalleryError, ModelError, SourceDecodeError
+from tests.unit.pipelines.session_play import (
+    ANN,
+    BEA,
+    EVERY_FRAME,
+    LIST,
+    LONG_LIST,
+    OTHER,
+    STRANGER,
+    Play,
+    someone,
+)
+from vision.errors import GalleryError, ModelError
 from vision.identify.fusion import TrackFusion
 from vision.identify.gallery import Gallery
-from vision.sources import FrameSource, Picture
-from vision.types import Float32, Frame, Image
-
-ANN, BEA, STRANGER, OTHER = 10, 60, 110, 160
-LIST = Gallery(np.stack([face_of(ANN), face_of(BEA)]), ["ann", "bea"])
-EVERY_FRAME = SessionOptions(inference_fps=None)
-LONG_LIST = Gallery(
-    np.stack([face_of(person) for person in (ANN, BEA, *range(200, 213))]),
-    ["ann", "bea", *(f"filler-{i}" for i in range(13))],
-)
-"""So long that no measurement supports a decision by one look."""
-
-
-class Play:
-    """A session fed with painted frames at ten a second."""
-
-    def __init__(
-        self,
-        options: SessionOptions = EVERY_FRAME,
-        gallery: Gallery | None = LIST,
-        *,
-        noise: float = 0.5,
-        objects: bool = False,
-    ) -> None:
-        self.ended: list[TrackSummary] = []
-        self.embedder = FakeEmbedder(noise)
-        engines = fake_engines(embedder=self.embedder, detector=FakeDetector() if objects else None)
-        self.session = CameraSession(engines, options, self.ended.append)
-        self.session.set_gallery(gallery)
-        self.index = 0
-        self.findings: list[Finding] = []
-
-    def show(self, *people: Painted, times: int = 1, scene: int = 0) -> FrameResult | None:
-        result = None
-        for _ in range(times):
-            result = self.session.process(frame(people, self.index / 10, self.index, scene))
-            self.index += 1
-            if result:
-                self.findings += result.findings
-        return result
-
-    def wait(self, seconds: float) -> None:
-        self.index += round(seconds * 10)
-
-
-def someone(person: int, x: int = 100, *, blurred: bool = False) -> Painted:
-    return Painted(person, square(x, 60), blurred=blurred)
+from vision.types import Float32, Image
 
 
 class FailingEmbedder(FakeEmbedder):
@@ -347,77 +309,3 @@ def test_what_is_printed_names_nobody_and_shows_no_template() -> None:
     shown = repr((play.findings, play.ended, result, play.findings[0].best_look))
     assert "ann" not in shown
     assert "array" not in shown
-
-
-class PaintedPicture:
-    """A picture that counts its conversions."""
-
-    key_frame = False
-
-    def __init__(self, index: int, converted: list[int]) -> None:
-        self.frame_index = index
-        self.pts_seconds = index / 30
-        self._converted = converted
-
-    def to_frame(self) -> Frame:
-        self._converted.append(self.frame_index)
-        return Frame(paint([someone(ANN)]), self.pts_seconds, self.frame_index)
-
-
-class PaintedSource(FrameSource):
-    """Three seconds at thirty frames a second, one of them lost."""
-
-    def __init__(self, *, breaks_off: bool = False) -> None:
-        super().__init__("painted")
-        self.converted: list[int] = []
-        self._breaks_off = breaks_off
-
-    fps_nominal = 30.0
-    size_wh = (320, 240)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def _pictures(self) -> Iterator[Picture]:
-        for index in range(90):
-            if index == 45:
-                self._lost("broken")
-                if self._breaks_off:
-                    raise SourceDecodeError(self.location, "cut off")
-                continue
-            self.read_count += 1
-            yield PaintedPicture(index, self.converted)
-
-
-def run(session: CameraSession, source: FrameSource) -> Sequence[FrameResult]:
-    return list(session.run(source))
-
-
-def test_run_infers_at_the_wanted_rate_and_converts_nothing_else() -> None:
-    source, play = PaintedSource(), Play(SessionOptions(inference_fps=10.0))
-    results = run(play.session, source)
-    assert len(results) == len(source.converted) == 30
-    accounting = play.session.accounting()
-    assert (accounting.read, accounting.undecodable) == (90, 1) == (source.read_count, 1)
-    assert (accounting.inferred, accounting.not_sampled) == (30, 59)
-
-
-def test_run_stops_between_frames_when_asked_and_counts_what_it_dropped() -> None:
-    source, play = PaintedSource(), Play()
-    seen: list[FrameResult] = []
-    for result in play.session.run(source, stop=lambda: len(seen) == 5):
-        seen.append(result)  # noqa: PERF402
-    assert len(seen) == 5
-    assert play.session.track_count == 0
-    assert play.session.accounting().dropped == {"stopped": 1}
-    assert play.session.accounting().read == source.read_count
-
-
-def test_what_came_before_a_broken_end_stands() -> None:
-    source, play = PaintedSource(breaks_off=True), Play()
-    results = play.session.run(source)
-    assert len([next(results) for _ in range(45)]) == 45
-    with pytest.raises(SourceDecodeError, match="cut off"):
-        next(results)
-    assert [summary.frames_seen for summary in play.ended] == [45]
-    assert play.session.accounting().read == source.read_count == 46
