@@ -18,19 +18,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from pipelines.analysis import EvidenceFile
 from pipelines.annotate import AnnotatedVideo
 from pipelines.errors import EvidenceError
-from pipelines.findings import BestLook, FrameResult, Xyxy
+from pipelines.findings import BestLook, FrameResult
 from pipelines.manifest import MANIFEST_NAME, FileRecord, Manifest, record_file, write_whole
-from vision.face.align import portrait
+from pipelines.pictures import shown_pictures
 from vision.images import encode_jpeg
-from vision.redact import pixelate_except
-from vision.types import Float32, Image
+from vision.types import Image
 
-PROBE_SIZE_PX = 320
 _SUM_LETTERS = 16
 
 
@@ -128,13 +124,11 @@ class InputWriter:
 
     def evidence(self, number: int, look: BestLook) -> list[EvidenceFile]:
         """Writes the pictures of one candidate: the redacted frame, and the face at a portrait's scale."""
-        redacted = pixelate_except(look.frame.image, look.xyxy, others_xyxy=_rows(look.others_xyxy))
-        # The portrait's margin reaches beyond the face: cut from the redacted frame, it shows nobody else.
-        probe = portrait(redacted, look.landmarks, PROBE_SIZE_PX)
+        shown = shown_pictures(look.frame.image, look.xyxy, look.landmarks, look.others_xyxy)
         folder = self._evidence / f"candidate-{number}"
         return [
-            self._write(folder / "frame_redacted.jpg", "frame_redacted", redacted, look),
-            self._write(folder / "probe.jpg", "probe", probe, look),
+            self._write(folder / "frame_redacted.jpg", "frame_redacted", shown.frame_redacted, look),
+            self._write(folder / "probe.jpg", "probe", shown.probe, look),
         ]
 
     def close(self) -> None:
@@ -156,10 +150,6 @@ class InputWriter:
                 "height": image.shape[0],
             }
         )
-
-
-def _rows(boxes: tuple[Xyxy, ...]) -> Float32:
-    return np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def input_frame(look: BestLook, input_sha256: str) -> EvidenceFile:
