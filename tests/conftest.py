@@ -11,11 +11,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+import structlog
 
 EVAL_DATA = "AIQYN_EVAL_DATA"
 SKIPS_FAIL = "AIQYN_SKIPS_FAIL"
@@ -95,3 +96,10 @@ def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
         return
     report.outcome = "failed"
     report.longrepr = f"{report.nodeid} was skipped, and with {SKIPS_FAIL} that is a failure. {reason}"
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """A command run inside a test sets logging up for its own, soon closed, standard error."""
+    yield
+    structlog.reset_defaults()
