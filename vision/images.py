@@ -75,10 +75,13 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS, name: str = "imag
             raise ImageError(
                 f"{name}: {width}×{height} pixels is more than the {max_pixels // 1_000_000} million allowed"
             )
-        try:
-            return _to_bgr(PIL.ImageOps.exif_transpose(picture))
-        except _PILLOW_ERRORS as error:
-            raise ImageError(f"{name}: broken or truncated picture ({_reason(error)})") from error
+        # A damaged tag is worth no line of its own: the picture decodes, or the error below says why not.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return _to_bgr(PIL.ImageOps.exif_transpose(picture))
+            except _PILLOW_ERRORS as error:
+                raise ImageError(f"{name}: broken or truncated picture ({_reason(error)})") from error
 
 
 def _opened(data: bytes, name: str) -> PIL.Image.Image:
