@@ -8,31 +8,39 @@ with CameraSession(perception.engines(), …) as session:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeAlias
 
 from pipelines.config import Config
 from pipelines.errors import ConfigError
 from pipelines.events import ModelRef
+from pipelines.families import (
+    DETECTORS,
+    EMBEDDERS,
+    FACE_DETECTORS,
+    Built,
+    Family,
+    ModelParts,
+    SearchOptions,
+    Wish,
+    family_of,
+)
 from pipelines.stages import Engines
 from vision.detect.base import Detector
-from vision.detect.yolo import Yolo, YoloOptions
-from vision.detect.yolox import Yolox
 from vision.errors import ModelError
 from vision.face.base import Embedder, FaceDetector
-from vision.face.centerface import CenterFace, CenterFaceOptions
-from vision.face.embed import EmbedderOptions, FaceEmbedder
+from vision.face.embed import EmbedderOptions
 from vision.face.quality import measure
 from vision.runtime import InferenceSession, RuntimeOptions
 from vision.track.base import Tracker
 from vision.track.bytetrack import ByteTrack, ByteTrackOptions
 from vision.track.ocsort import OcSort, OcSortOptions
-from vision.types import ModelInput
 from weights.spec import InputSpec, ModelSpec, Task
 from weights.store import WeightStore
 
 TrackerName: TypeAlias = Literal["oc-sort", "bytetrack"]
+ModelRole: TypeAlias = Literal["detector", "face_detector", "embedder"]
 
 MIRRORED_EMBEDDERS = frozenset({"dlib-resnet"})
 """Embedders that gain by averaging in the mirrored face. On two folds of LFW dlib's goes from 98.75 to 99.08 %,
@@ -40,8 +48,6 @@ its true accepts at 0.1 % false matches from 90.4 to 92.7 %; MobileFaceNet's sta
 
 START_CONFIDENCE = 0.5
 """What a detection needs to begin a track. The detectors report weaker ones as well, which carry tracks on."""
-
-_DETECTOR_DEFAULTS = {"yolox": YoloOptions(min_confidence=0.3)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +132,11 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         ModelError: a model that does not load, or a provider that cannot be used.
     """
     options = options or PerceptionOptions()
-    runtime = options.runtime
-    detector = build_detector(store, options.detector, runtime) if options.detector else None
-    face_detector = build_face_detector(store, options.face_detector, runtime)
-    embedder = build_embedder(store, options.embedder, runtime)
-    roles: list[tuple[Literal["detector", "face_detector", "embedder"], str]] = [
-        ("face_detector", options.face_detector),
-        ("embedder", options.embedder),
-    ]
-    if options.detector:
-        roles.insert(0, ("detector", options.detector))
-    specs = [(role, store.catalog.get(entry_id)) for role, entry_id in roles]
-    parts = [part for part in (detector, face_detector, embedder) if part is not None]
+    opened = _open_all(store, options)
+    detector = _build(DETECTORS, opened["detector"], SearchOptions()) if options.detector else None
+    face_detector = _build(FACE_DETECTORS, opened["face_detector"], SearchOptions())
+    embedder = _build(EMBEDDERS, opened["embedder"], _embedder_options(options.embedder))
+    specs = [(role, each.spec) for role, each in opened.items()]
     return Perception(
         detector=detector,
         face_detector=face_detector,
@@ -147,7 +146,7 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         new_object_tracker=tracker_factory(options.tracker, detector.min_confidence if detector else 0.0),
         models=tuple(ModelRef(role=role, id=spec.id, sha256=spec.sha256) for role, spec in specs),
         preprocessing=" ".join(_preprocessing(role, spec) for role, spec in specs),
-        providers=_in_use_by_all([part.providers for part in parts]),
+        providers=_in_use_by_all([each.session.providers for each in opened.values()]),
     )
 
 
@@ -155,46 +154,31 @@ def build_detector(
     store: WeightStore,
     detector_id: str,
     runtime: RuntimeOptions | None = None,
-    options: YoloOptions | None = None,
-) -> Yolo | Yolox:
+    search: SearchOptions | None = None,
+) -> Detector:
     """One object detector.
 
     Args:
         store: where the weights lie.
         detector_id: in the catalogue.
         runtime: None for the defaults.
-        options: what is searched and kept; None for the family's defaults. What fills the canvas and which
+        search: what is searched and kept; None for the family's defaults. What fills the canvas and which
             sides the model takes is the catalogue's to say.
 
     Raises:
         ConfigError, WeightsError, ModelError: as `build_perception`.
     """
-    spec = _spec_of(store, detector_id, "detect")
-    wanted = _input_of(spec)
-    options = replace(
-        options or _DETECTOR_DEFAULTS.get(spec.family, YoloOptions()),
-        padding_value=wanted.padding_value,
-        multiple_of_px=wanted.multiple_of_px,
-    )
-    session = _load(store, spec, runtime)
-    if spec.family == "yolo":
-        return Yolo(session, _model_input(wanted), spec.labels, options)
-    if spec.family == "yolox":
-        return Yolox(session, _model_input(wanted), spec.labels, options)
-    raise _unknown_family(spec)
+    return _build(DETECTORS, _open(store, detector_id, "detect", runtime), search or SearchOptions())
 
 
 def build_face_detector(
     store: WeightStore,
     face_detector_id: str,
     runtime: RuntimeOptions | None = None,
-    options: CenterFaceOptions | None = None,
-) -> CenterFace:
+    search: SearchOptions | None = None,
+) -> FaceDetector:
     """One face detector; arguments and errors as `build_detector`."""
-    spec = _spec_of(store, face_detector_id, "face")
-    if spec.family != "centerface":
-        raise _unknown_family(spec)
-    return CenterFace(_load(store, spec, runtime), _model_input(_input_of(spec)), options)
+    return _build(FACE_DETECTORS, _open(store, face_detector_id, "face", runtime), search or SearchOptions())
 
 
 def build_embedder(
@@ -202,14 +186,10 @@ def build_embedder(
     embedder_id: str,
     runtime: RuntimeOptions | None = None,
     options: EmbedderOptions | None = None,
-) -> FaceEmbedder:
+) -> Embedder:
     """One embedder; arguments and errors as `build_detector`."""
-    spec = _spec_of(store, embedder_id, "embed")
-    wanted = _input_of(spec)
-    if spec.family != "embedding" or wanted.landmarks_template is None:
-        raise _unknown_family(spec)
-    options = options or EmbedderOptions(mirrored=embedder_id in MIRRORED_EMBEDDERS)
-    return FaceEmbedder(_load(store, spec, runtime), _model_input(wanted), wanted.landmarks_template, options)
+    opened = _open(store, embedder_id, "embed", runtime)
+    return _build(EMBEDDERS, opened, options or _embedder_options(embedder_id))
 
 
 def tracker_factory(
@@ -237,37 +217,53 @@ def tracker_factory(
     return lambda: OcSort(options)
 
 
-def _spec_of(store: WeightStore, entry_id: str, task: Task) -> ModelSpec:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    spec: ModelSpec
+    session: InferenceSession
+
+
+def _open_all(store: WeightStore, options: PerceptionOptions) -> dict[ModelRole, _Opened]:
+    wanted: list[tuple[ModelRole, str | None, Task]] = [
+        ("detector", options.detector, "detect"),
+        ("face_detector", options.face_detector, "face"),
+        ("embedder", options.embedder, "embed"),
+    ]
+    return {
+        role: _open(store, entry_id, task, options.runtime) for role, entry_id, task in wanted if entry_id
+    }
+
+
+def _open(store: WeightStore, entry_id: str, task: Task, runtime: RuntimeOptions | None) -> _Opened:
     spec = store.catalog.get(entry_id)
     if spec.task != task:
         known = ", ".join(other.id for other in store.catalog.of_task(task))
         raise ConfigError(
             f"{entry_id!r} is for the task {spec.task}, not {task}; for that there are: {known}"
         )
-    return spec
+    try:
+        return _Opened(spec, InferenceSession(store.read(spec.id), runtime))
+    except ModelError as error:
+        raise ModelError(f"{spec.id}: {error}") from error
+
+
+def _build(families: Mapping[str, Family[Built, Wish]], opened: _Opened, wish: Wish) -> Built:
+    spec = opened.spec
+    family = family_of(families, spec.family, repr(spec.id))
+    try:
+        return family.build(ModelParts(opened.session, _input_of(spec), spec.labels), wish)
+    except ModelError as error:
+        raise ModelError(f"{spec.id}: {error}") from error
+
+
+def _embedder_options(embedder_id: str) -> EmbedderOptions:
+    return EmbedderOptions(mirrored=embedder_id in MIRRORED_EMBEDDERS)
 
 
 def _input_of(spec: ModelSpec) -> InputSpec:
     if spec.input is None:
         raise ConfigError(f"the catalogue does not say what {spec.id!r} takes")
     return spec.input
-
-
-def _model_input(wanted: InputSpec) -> ModelInput:
-    return ModelInput(wanted.size_wh, wanted.colour, wanted.mean, wanted.scale)
-
-
-def _load(store: WeightStore, spec: ModelSpec, runtime: RuntimeOptions | None) -> InferenceSession:
-    try:
-        return InferenceSession(store.read(spec.id), runtime)
-    except ModelError as error:
-        raise ModelError(f"{spec.id}: {error}") from error
-
-
-def _unknown_family(spec: ModelSpec) -> ConfigError:
-    return ConfigError(
-        f"{spec.id!r} is of the family {spec.family!r}, which nothing here reads for {spec.task}"
-    )
 
 
 def _preprocessing(role: str, spec: ModelSpec) -> str:

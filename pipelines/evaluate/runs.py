@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,8 +32,7 @@ from pipelines.evaluate.mot import MotBoxes, read_ground_truth, read_mot
 from pipelines.evaluate.progress import Progress
 from pipelines.evaluate.tracking import PERSON_LABEL, detections_from, score_tracks, track_frames
 from pipelines.evaluate.verification import impostor_quantiles
-from vision.detect.yolo import YoloOptions
-from vision.face.centerface import CenterFaceOptions
+from pipelines.families import SearchOptions
 from vision.runtime import RuntimeOptions
 from vision.sources import FrameSource
 from vision.track.base import Tracker
@@ -190,16 +189,16 @@ def run_detection(models: Models, request: DetectionRequest, progress: Progress)
 def object_examinee(models: Models, detector_id: str) -> Examinee:
     """An object detector of the catalogue, ready to be examined; raises what `build_detector` raises."""
     usual = build_detector(models.store, detector_id, models.runtime)
-    options = YoloOptions(min_confidence=LOWEST_CONFIDENCE, max_detections=_MANY)
-    lowered = build_detector(models.store, detector_id, models.runtime, options)
+    search = SearchOptions(LOWEST_CONFIDENCE, max_found=_MANY)
+    lowered = build_detector(models.store, detector_id, models.runtime, search)
     return Examinee(lowered.detect, lowered.labels, usual.min_confidence)
 
 
 def face_examinee(models: Models, detector_id: str) -> Examinee:
     """A face detector of the catalogue, ready to be examined; raises what `build_face_detector` raises."""
     usual = build_face_detector(models.store, detector_id, models.runtime)
-    options = replace(CenterFaceOptions(), min_confidence=LOWEST_FACE_CONFIDENCE, max_faces=_MANY)
-    lowered = build_face_detector(models.store, detector_id, models.runtime, options)
+    search = SearchOptions(LOWEST_FACE_CONFIDENCE, max_found=_MANY)
+    lowered = build_face_detector(models.store, detector_id, models.runtime, search)
 
     def detect(image: Image) -> Detections:
         return lowered.detect(image).as_detections()

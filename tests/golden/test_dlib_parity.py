@@ -8,7 +8,7 @@ import pytest
 from bench.dlib import EMBEDDER_ID, aligned_chips, dlib_network, measure, our_network
 from pipelines.build import build_embedder
 from pipelines.config import load_config
-from vision.face.embed import EmbedderOptions
+from vision.face.embed import EmbedderOptions, FaceEmbedder
 from vision.types import Image
 from weights.catalog import load_catalog
 from weights.store import WeightStore
@@ -44,6 +44,7 @@ def test_every_number_is_dlibs(store: WeightStore, chips: Image) -> None:
 def test_the_embedder_gives_dlibs_directions(store: WeightStore, chips: Image) -> None:
     theirs = dlib_network(store)(chips)
     embedder = build_embedder(store, EMBEDDER_ID, options=EmbedderOptions(mirrored=False))
+    assert isinstance(embedder, FaceEmbedder)
     ours = embedder.embed_chips(chips)
     assert np.abs(theirs / np.linalg.norm(theirs, axis=1, keepdims=True) - ours).max() < TOLERANCE
 

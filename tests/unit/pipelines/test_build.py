@@ -16,9 +16,10 @@ from pipelines.build import (
 )
 from pipelines.config import load_config
 from pipelines.errors import ConfigError
+from pipelines.families import SearchOptions
 from tests.builders import noise
-from vision.detect.yolo import YoloOptions
 from vision.errors import ModelError
+from vision.face.embed import FaceEmbedder
 from vision.runtime import RuntimeOptions
 from vision.track.bytetrack import ByteTrack
 from vision.track.ocsort import OcSort
@@ -77,18 +78,19 @@ def test_objects_are_not_everybodys_wish(store: WeightStore) -> None:
 def test_the_preprocessing_tells_a_mirrored_embedder(store: WeightStore) -> None:
     chips = np.random.default_rng(0).integers(0, 256, (1, 150, 150, 3), dtype=np.uint8)
     embedder = build_embedder(store, "dlib-resnet")
+    assert isinstance(embedder, FaceEmbedder)
     assert "dlib-resnet" in MIRRORED_EMBEDDERS
     assert np.allclose(embedder.embed_chips(chips), embedder.embed_chips(chips[:, :, ::-1]), atol=1e-5)
 
 
 @pytest.mark.models("yolov3-tiny")
 def test_canvas_and_padding_are_the_catalogues_whatever_is_asked(store: WeightStore) -> None:
-    detector = build_detector(store, "yolov3-tiny", options=YoloOptions(0.5, long_side_px=608))
+    detector = build_detector(store, "yolov3-tiny", search=SearchOptions(0.5, long_side_px=608))
     assert detector.min_confidence == 0.5
     assert len(detector.labels) == 80
     detector.detect(noise((640, 360)))
     with pytest.raises(ModelError, match="multiple of 32"):
-        build_detector(store, "yolov3-tiny", options=YoloOptions(long_side_px=600))
+        build_detector(store, "yolov3-tiny", search=SearchOptions(long_side_px=600))
 
 
 def test_an_id_of_another_task_is_refused_with_those_that_would_do(store: WeightStore) -> None:
