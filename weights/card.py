@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from weights.spec import InputSpec, ModelSpec
+from weights.spec import InputSpec, ModelSpec, SourceFile
 
 
 def model_card(spec: ModelSpec) -> str:
@@ -30,9 +30,13 @@ def _facts(spec: ModelSpec) -> str:
     lines = [
         f"- Task: {spec.task}; family: {spec.family}; version: {spec.version}",
         f"- Licence: {spec.licence}. {spec.licence_note}".rstrip(),
-        f"- Source: {spec.source.label} ({spec.source.kind}), {spec.source.download_bytes:,} bytes to fetch",
+        f"- Source: {spec.source.label} ({spec.source.kind}), {_bytes(spec.source.download_bytes)} to fetch",
     ]
-    lines += [f"- Source file: {file.path}, SHA-256 {file.sha256}" for file in spec.source.files]
+    for file in spec.source.files:
+        lines.append(
+            f"- Source file: {file.path}, {_bytes(file.size_bytes)}, SHA-256 {file.sha256 or 'unknown'}"
+        )
+        lines.append(f"- Who vouches for that hash: {_voucher(file)}")
     if spec.conversion:
         lines.append(f"- Converted by us to ONNX: {spec.size_bytes:,} bytes, SHA-256 {spec.sha256}")
     if spec.dimension:
@@ -56,3 +60,15 @@ def _input(spec: InputSpec) -> Iterator[str]:
     if spec.landmarks_template:
         points = ", ".join(f"({x:g}, {y:g})" for x, y in spec.landmarks_template)
         yield f"Aligned so that the five landmarks fall on {points}"
+
+
+def _voucher(file: SourceFile) -> str:
+    """Whose word the hash is; where upstream's could not be learnt, that and why."""
+    if file.sha256 and not file.no_upstream_hash:
+        return file.vouched_by or "this project, which found it in the package named above"
+    reason = f"upstream's own could not be learnt: {file.no_upstream_hash}"
+    return f"{file.vouched_by or 'nobody, so it is not fetched until you pin it'} ({reason})"
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} bytes" if count else "an unknown number of bytes"

@@ -4,6 +4,7 @@ WeightsError
 ├── CatalogError        the catalogue names nothing of the kind, or is not valid
 ├── FetchError          the source could not be had
 ├── HashMismatchError   bytes that are not the ones the catalogue names
+├── UnpinnedError       a file whose hash nobody has vouched for yet
 ├── ConversionError     a source file that does not convert
 └── CacheError          the cache folder cannot be read or written
 """
@@ -23,6 +24,10 @@ class FetchError(WeightsError):
 
 class HashMismatchError(WeightsError):
     """A file whose SHA-256 is not the catalogue's."""
+
+
+class UnpinnedError(WeightsError):
+    """An entry without a hash: upstream's could not be learnt, and the operator has pinned none."""
 
 
 class ConversionError(WeightsError):

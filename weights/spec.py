@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, Field
 
 Task: TypeAlias = Literal["detect", "face", "embed", "program", "pictures"]
-SourceKind: TypeAlias = Literal["pypi", "npm", "url"]
+SourceKind: TypeAlias = Literal["pypi", "npm", "url", "file"]
 Artifact: TypeAlias = Literal["wheel", "sdist", "any"]
 Colour: TypeAlias = Literal["rgb", "bgr"]
 Triple: TypeAlias = tuple[float, float, float]
@@ -34,6 +34,7 @@ def _inside(path: str) -> str:
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(gt=0)]
+SizeOrUnknown = Annotated[int, Field(ge=0)]
 InnerPath = Annotated[str, AfterValidator(_inside)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -44,15 +45,28 @@ class SourceFile:
 
     Attributes:
         path: inside the package, without the folder an sdist or npm tarball wraps around everything.
-        sha256: of the file itself, so that any package or mirror carrying it will do.
-        size_bytes: of the file.
+        size_bytes: of the file; 0 where it could not be learnt, which only a file without a hash may say.
+        sha256: of the file itself, so that any package or mirror carrying it will do; empty: unpinned.
+        vouched_by: where that hash is published, or who found it; empty: found by us in the package named.
+        no_upstream_hash: why none could be learnt. Such a file is unpinned, and nothing is fetched, until
+            the operator pins it; with her pin it has both this and a hash.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     path: InnerPath
-    sha256: Sha256
-    size_bytes: Size
+    size_bytes: SizeOrUnknown
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    vouched_by: str = ""
+    no_upstream_hash: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.sha256 and not self.no_upstream_hash:
+            raise ValueError("a file needs `sha256`, or `no_upstream_hash` saying why there is none")
+        if not self.sha256 and self.vouched_by:
+            raise ValueError("`vouched_by` is for a hash, and this file has none")
+        if not self.size_bytes and not self.no_upstream_hash:
+            raise ValueError("`size_bytes` may be 0 (not known) only where no hash could be learnt either")
 
     @property
     def name(self) -> str:
@@ -86,9 +100,9 @@ class Source:
     """Where the bytes come from.
 
     Attributes:
-        kind: which client fetches it.
+        kind: which client fetches it; `file`: nobody does, it was given to us here.
         files: what is taken out of it; a conversion gets them in this order.
-        download_bytes: of the whole package, which is what is transferred.
+        download_bytes: of the whole package, which is what is transferred; 0 where it could not be learnt.
         package: name in the registry; empty for `url`.
         version: exact version in the registry; empty for `url`.
         url: address of the one file; empty otherwise.
@@ -101,7 +115,7 @@ class Source:
 
     kind: SourceKind
     files: Annotated[tuple[SourceFile, ...], Field(min_length=1)]
-    download_bytes: Size
+    download_bytes: SizeOrUnknown
     package: Annotated[str, Field(pattern=r"^(@[a-z0-9_.-]+/)?[A-Za-z0-9_.-]*$")] = ""
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]*$")] = ""
     url: Annotated[str, Field(pattern=r"^(https?://.*)?$")] = ""
@@ -112,8 +126,12 @@ class Source:
     def __post_init__(self) -> None:
         if self.kind == "url" and (not self.url or len(self.files) != 1):
             raise ValueError("a url source needs `url` and exactly one file")
-        if self.kind != "url" and not (self.package and self.version):
+        if self.kind == "file" and (self.package or self.url or len(self.files) != 1):
+            raise ValueError("a file source has exactly one file, and neither package nor url")
+        if self.kind in ("pypi", "npm") and not (self.package and self.version):
             raise ValueError(f"a {self.kind} source needs `package` and `version`")
+        if not self.download_bytes and all(file.size_bytes for file in self.files):
+            raise ValueError("`download_bytes` may be 0 (not known) only where a file's size is not known")
         if self.package.startswith("-") or self.version.startswith("-"):
             raise ValueError("a package name or version must not start with a dash")
 
@@ -129,7 +147,9 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The package and version, or the address without its query."""
+        """The package and version, or the address without its query, or the file's name."""
+        if self.kind == "file":
+            return self.files[0].path
         return f"{self.package} {self.version}" if self.package else self.url.partition("?")[0]
 
 
@@ -203,6 +223,23 @@ class Picture:
     occasion: Text = "portrait"
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What is known of a model that somebody at the site registered, and vouches for.
+
+    Attributes:
+        at: when, UTC, RFC 3339.
+        findings: what the self-test found, a sentence each.
+        converted_from: file, SHA-256 and program, where the ONNX was made here; else empty.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    at: Text
+    findings: Annotated[tuple[Text, ...], Field(min_length=1)]
+    converted_from: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One entry of the catalogue: a model, a program or a picture.
@@ -229,6 +266,7 @@ class ModelSpec:
         default: part of what `pull --default` fetches.
         machine: `system-architecture` the file runs on, such as `linux-x86_64`; empty: any.
         picture: only for pictures.
+        added: only for a site's own models, whose accuracy nobody published.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -254,13 +292,19 @@ class ModelSpec:
     default: bool = False
     machine: Annotated[str, Field(pattern=r"^([a-z]+-\w+)?$")] = ""
     picture: Picture | None = None
+    added: Added | None = None
 
     def __post_init__(self) -> None:
         if (self.conversion is None) != (self.onnx_sha256 is None):
             raise ValueError("`conversion` and `onnx_sha256` go together")
         if self.conversion is None and len(self.source.files) != 1:
             raise ValueError("an entry without a conversion has exactly one file")
-        if self.is_model and not (self.input and self.output and self.training_data and self.published):
+        if self.conversion and any(file.no_upstream_hash for file in self.source.files):
+            raise ValueError("what is converted needs a known hash: the result's cannot be known otherwise")
+        if (self.source.kind == "file") != (self.added is not None):
+            raise ValueError("`added` is for sources of kind `file`, and they need it")
+        known = self.input and self.output and self.training_data and (self.published or self.added)
+        if self.is_model and not known:
             raise ValueError("a model needs `input`, `output`, `training_data` and `published`")
         if (self.task == "embed") != (self.dimension > 0):
             raise ValueError("`dimension` is for embedders, and they need it")
@@ -273,18 +317,28 @@ class ModelSpec:
         return self.task in ("detect", "face", "embed")
 
     @property
+    def no_upstream_hash(self) -> str:
+        """Why no hash could be learnt for the file; empty where the catalogue has one."""
+        return self.source.files[0].no_upstream_hash
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether there is a hash to verify against: the catalogue's, or the operator's own."""
+        return bool(self.source_sha256)
+
+    @property
     def source_sha256(self) -> str:
-        """SHA-256 of the file with the weights: the first of the source's."""
+        """SHA-256 of the file with the weights, the first of the source's; empty where it is unpinned."""
         return self.source.files[0].sha256
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of what `WeightStore.read` returns."""
+        """SHA-256 of what `WeightStore.read` returns; empty where it is unpinned."""
         return self.onnx_sha256 or self.source_sha256
 
     @property
     def size_bytes(self) -> int:
-        """Size of what `WeightStore.read` returns."""
+        """Size of what `WeightStore.read` returns; 0 where it is not known."""
         return self.conversion.onnx_size_bytes if self.conversion else self.source.files[0].size_bytes
 
     @property

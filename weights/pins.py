@@ -1,0 +1,109 @@
+"""What the operator of this machine vouches for: hashes of files for which upstream's could not be learnt.
+
+`pins.toml` in the weights folder holds a table per id: the hash, the size where it is known, who pinned it, when,
+and from what. A pinned file is verified like any other; what a pin cannot say is that upstream meant that file.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from weights.catalog import Catalog
+from weights.errors import CacheError, CatalogError
+from weights.spec import Identifier, ModelSpec, Sha256, SizeOrUnknown
+
+FILE_NAME = "pins.toml"
+_HEAD = "# Written by `aiqyn weights pin`. Nobody but those named here vouches for these files.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One hash that the operator vouches for.
+
+    Attributes:
+        sha256: of the file.
+        pinned_by: account on this machine.
+        pinned_at: UTC, RFC 3339.
+        origin: what was hashed, or that the hash was given.
+        size_bytes: of the file; 0 where only its hash was given.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    sha256: Sha256
+    pinned_by: Annotated[str, Field(min_length=1)]
+    pinned_at: Annotated[str, Field(min_length=1)]
+    origin: Annotated[str, Field(min_length=1)]
+    size_bytes: SizeOrUnknown = 0
+
+    @property
+    def voucher(self) -> str:
+        """Who vouches for the hash, in words."""
+        return (
+            f"nobody but the operator of this machine: pinned by {self.pinned_by} at {self.pinned_at} "
+            f"from {self.origin}"
+        )
+
+
+def read_pins(file: Path) -> Mapping[str, Pin]:
+    """The pins in a file, by id; none where there is no file.
+
+    Raises:
+        CacheError: the file cannot be read.
+        CatalogError: it is not what `write_pins` writes. It is never skipped: a lost pin would look like none.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        pins = TypeAdapter(dict[Identifier, Pin]).validate_python(document)
+    except FileNotFoundError:
+        return MappingProxyType({})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(
+            f"{file}: not valid TOML ({error}); mend it, or remove it and pin again"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise CatalogError(f"{file}: {key}: {first['msg']}; mend it, or remove it and pin again") from error
+    except OSError as error:
+        raise CacheError(f"{file}: {error.strerror or 'cannot be read'}; check its permissions") from error
+    return MappingProxyType(pins)
+
+
+def pins_document(pins: Mapping[str, Pin]) -> bytes:
+    """The file's content: TOML, ids in alphabetical order."""
+    lines = [_HEAD]
+    for entry_id in sorted(pins):
+        # A JSON string of printable ASCII is a TOML string, and an id between quotes may hold dots.
+        lines.append(f"\n[{json.dumps(entry_id)}]\n")
+        lines += [f"{key} = {json.dumps(value)}\n" for key, value in asdict(pins[entry_id]).items()]
+    return "".join(lines).encode("utf-8")
+
+
+def with_pins(catalog: Catalog, pins: Mapping[str, Pin]) -> Catalog:
+    """The catalogue, its unpinned entries completed by the pins there are.
+
+    A pin of an entry that has a hash of its own, or is no longer there, changes nothing: what the catalogue knows
+    goes before what somebody once trusted.
+    """
+    entries = {
+        spec.id: _pinned(spec, pins[spec.id]) if spec.id in pins and not spec.is_pinned else spec
+        for spec in catalog
+    }
+    return replace(catalog, entries=MappingProxyType(entries))
+
+
+def _pinned(spec: ModelSpec, pin: Pin) -> ModelSpec:
+    file = spec.source.files[0]
+    known = replace(
+        file, sha256=pin.sha256, vouched_by=pin.voucher, size_bytes=pin.size_bytes or file.size_bytes
+    )
+    return replace(spec, source=replace(spec.source, files=(known,)))
