@@ -21,8 +21,8 @@ def unit(seed: int, rows: int, dimension: int = DIMENSION) -> Float32:
 
 @given(
     seed=st.integers(0, 2**16),
-    names=st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=24),
-    limit=st.integers(1, 10),
+    names=st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=1, max_size=60),
+    limit=st.integers(1, 30),
 )
 def test_finds_what_a_plain_loop_finds(seed: int, names: list[str], limit: int) -> None:
     templates = unit(seed, len(names))
