@@ -74,7 +74,10 @@ def read_pins(file: Path) -> Mapping[str, Pin]:
         key = ".".join(str(part) for part in first["loc"])
         raise CatalogError(f"{file}: {key}: {first['msg']}; mend it, or remove it and pin again") from error
     except OSError as error:
-        raise CacheError(f"{file}: {error.strerror or 'cannot be read'}; check its permissions") from error
+        raise CacheError(
+            f"weights folder {file.parent} cannot be read: {file.name}: {error.strerror or error}; check its "
+            "permissions, or name another with AIQYN_WEIGHTS_DIR or --weights-dir"
+        ) from error
     return MappingProxyType(pins)
 
 
