@@ -121,6 +121,9 @@ class Thresholds(WireModel):
     wanted_false_alerts_per_1000_faces: float
     expected_false_alerts_per_1000_faces: float | None
     calibration: str
+    expected_interval_95: tuple[float, float] | None = Field(
+        default=None, description="of the expected rate; null: nothing is known of it"
+    )
 
 
 class RefusedReference(WireModel):

@@ -35,7 +35,6 @@ from pipelines.manifest import (
     watchlist_digest,
 )
 from vision.identify.gallery import Gallery
-from vision.identify.thresholds import operating_point
 
 ANALYSIS_NAME = "analysis.json"
 
@@ -185,9 +184,9 @@ class _Run:
 
     def _analysis(self, results: list[AnalyzedInput], watchlist: WatchlistUsed) -> Analysis:
         options = self._request.options
-        point = operating_point(
-            self._engines.embedder_id,
+        point = self._engines.calibration.operating_point(
             gallery_templates=watchlist.templates,
+            gallery_subjects=watchlist.subjects,
             false_alerts_per_1000_faces=options.session.false_alerts_per_1000_faces,
         )
         summaries = tuple(result.summary for result in results)

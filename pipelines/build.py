@@ -1,6 +1,6 @@
 """The only file that joins the catalogue, the weights and the concrete classes of `vision`.
 
-store = WeightStore(config.paths.weights_dir, load_catalog())
+store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
 perception = build_perception(store, PerceptionOptions.of(config))
 with CameraSession(perception.engines(), …) as session:
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeAlias
 
+from pipelines.calibrations import load_calibration
 from pipelines.config import Config
 from pipelines.errors import ConfigError
 from pipelines.events import ModelRef
@@ -32,6 +33,7 @@ from vision.errors import ModelError
 from vision.face.base import Embedder, FaceDetector
 from vision.face.embed import EmbedderOptions
 from vision.face.quality import measure
+from vision.identify.calibration import Calibration
 from vision.runtime import InferenceSession, RuntimeOptions
 from vision.track.base import Tracker
 from vision.track.bytetrack import ByteTrack, ByteTrackOptions
@@ -89,6 +91,7 @@ class Perception:
         face_detector: of faces.
         embedder: of faces.
         embedder_id: its catalogue id.
+        calibration: of the embedder.
         new_face_tracker: a fresh tracker for faces.
         new_object_tracker: a fresh tracker for people and vehicles.
         models: what every candidate names.
@@ -100,6 +103,7 @@ class Perception:
     face_detector: FaceDetector
     embedder: Embedder
     embedder_id: str
+    calibration: Calibration
     new_face_tracker: Callable[[], Tracker]
     new_object_tracker: Callable[[], Tracker]
     models: tuple[ModelRef, ...]
@@ -112,6 +116,7 @@ class Perception:
             face_detector=self.face_detector,
             embedder=self.embedder,
             embedder_id=self.embedder_id,
+            calibration=self.calibration,
             measure_quality=measure,
             new_face_tracker=self.new_face_tracker,
             new_object_tracker=self.new_object_tracker,
@@ -127,7 +132,7 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         options: None for the defaults.
 
     Raises:
-        ConfigError: an id of another task, or of a family no class here reads.
+        ConfigError: an id of another task, or of a family no class here reads; an embedder without calibration.
         WeightsError: an unknown id; a file that is missing or not the catalogue's.
         ModelError: a model that does not load, or a provider that cannot be used.
     """
@@ -142,6 +147,7 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         face_detector=face_detector,
         embedder=embedder,
         embedder_id=options.embedder,
+        calibration=load_calibration(options.embedder),
         new_face_tracker=tracker_factory(options.tracker, face_detector.min_confidence, confirm_hits=1),
         new_object_tracker=tracker_factory(options.tracker, detector.min_confidence if detector else 0.0),
         models=tuple(ModelRef(role=role, id=spec.id, sha256=spec.sha256) for role, spec in specs),

@@ -13,9 +13,9 @@ import numpy as np
 from pipelines.findings import BestLook, FaceSeen, Finding, ObjectSeen, TrackSummary
 from pipelines.stages import Engines, as_xyxy, person_around, roomier
 from vision.face.quality import FaceQuality
+from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import Decision, FusionOptions, FusionStep, TrackFusion
 from vision.identify.gallery import Gallery
-from vision.identify.thresholds import OperatingPoint
 from vision.types import Faces, Float32, Frame, Int64
 
 _FULL_SIZE_PX = 112.0

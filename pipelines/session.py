@@ -23,9 +23,9 @@ from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, TrackSummary
 from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
 from vision.errors import GalleryError, SourceDecodeError, VisionError
+from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
-from vision.identify.thresholds import OperatingPoint, disagreement_similarity, operating_point
 from vision.sources import FrameSource, Picture
 from vision.types import Frame
 
@@ -64,7 +64,7 @@ class CameraSession:
         on_track_end: told of each face track that ended, after its templates are gone.
 
     Raises:
-        GalleryError: no false match rates were measured for the embedder.
+        GalleryError: the calibration supports no rate at all.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class CameraSession:
         self._options = options
         fusion = FusionOptions(
             min_looks=options.min_looks,
-            disagreement_similarity=disagreement_similarity(engines.embedder_id),
+            disagreement_similarity=engines.calibration.disagreement_similarity,
         )
         self._faces = FaceTracks(engines, options.faces, fusion, on_track_end)
         self._objects: ObjectStage | None = None
@@ -132,9 +132,9 @@ class CameraSession:
                     f"{self._engines.embedder_id} makes {self._engines.embedder.dimension}: "
                     "enrol again with it"
                 )
-            point = operating_point(
-                self._engines.embedder_id,
+            point = self._engines.calibration.operating_point(
                 gallery_templates=gallery.template_count,
+                gallery_subjects=len(gallery),
                 false_alerts_per_1000_faces=self._options.false_alerts_per_1000_faces,
             )
             watch = Watch(gallery, point)

@@ -17,6 +17,7 @@ from pipelines.findings import ObjectSeen, Xyxy
 from vision.detect.base import Detector
 from vision.face.base import Embedder, FaceDetector
 from vision.face.quality import FaceQuality
+from vision.identify.calibration import Calibration
 from vision.track.base import Tracker
 from vision.types import Detections, Faces, Float32, Image
 
@@ -32,7 +33,8 @@ class Engines:
     Attributes:
         face_detector: finds faces with landmarks.
         embedder: turns faces into templates.
-        embedder_id: the embedder's id in the catalogue; thresholds are looked up by it.
+        embedder_id: the embedder's id in the catalogue.
+        calibration: of the embedder; thresholds follow from it.
         measure_quality: of every face of one image.
         new_face_tracker: a fresh tracker for faces; called once per session.
         new_object_tracker: a fresh tracker for people and vehicles; called once per session.
@@ -42,6 +44,7 @@ class Engines:
     face_detector: FaceDetector
     embedder: Embedder
     embedder_id: str
+    calibration: Calibration
     measure_quality: Callable[[Image, Faces], list[FaceQuality]]
     new_face_tracker: Callable[[], Tracker]
     new_object_tracker: Callable[[], Tracker]

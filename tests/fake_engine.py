@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.calibrations import load_calibration
 from pipelines.stages import Engines
 from vision.face.quality import FaceQuality
 from vision.track.ocsort import OcSort, OcSortOptions
@@ -21,6 +22,8 @@ from vision.types import Detections, Faces, Float32, Frame, Image
 DIMENSION = 512
 EMBEDDER_ID = "mobilefacenet-faceplugin"
 """The fake goes by the real one's name, so that the measured thresholds apply to it."""
+
+CALIBRATION = load_calibration(EMBEDDER_ID)
 
 _FACE_GREEN = 251
 _SHARP_RED, _BLURRED_RED = 253, 249
@@ -167,6 +170,7 @@ def fake_engines(*, embedder: FakeEmbedder | None = None, detector: FakeDetector
         face_detector=FakeFaceDetector(),
         embedder=embedder or FakeEmbedder(),
         embedder_id=EMBEDDER_ID,
+        calibration=CALIBRATION,
         measure_quality=fake_quality,
         new_face_tracker=new_tracker,
         new_object_tracker=new_tracker,

@@ -27,6 +27,7 @@ from pipelines.stages import Engines
 from pipelines.worker import Worker, WorkerReport
 from pipelines.worker_keys import WorkerKeys
 from tests.fake_engine import (
+    CALIBRATION,
     EMBEDDER_ID,
     FakeEmbedder,
     FakeFaceDetector,
@@ -60,6 +61,7 @@ def make_perception() -> FakePerception:
         face_detector=FakeFaceDetector(),
         embedder=FakeEmbedder(),
         embedder_id=EMBEDDER_ID,
+        calibration=CALIBRATION,
         new_face_tracker=new_tracker,
         new_object_tracker=new_tracker,
         models=MODELS,

@@ -24,7 +24,6 @@ from pipelines.accounting import FrameAccounting
 from pipelines.build import Perception, PerceptionOptions, build_perception
 from pipelines.config import Config, IdentificationConfig, load_config
 from pipelines.pictures import shown_pictures
-from vision.identify.thresholds import operating_point
 from weights.store import WeightStore
 
 INTEGRATOR = "demo"
@@ -173,9 +172,9 @@ def _add_control(
     embedder = next(model for model in perception.models if model.role == "embedder")
     listed = services.records.gallery_subjects(enrolled.watchlist_id, embedder.sha256)
     own = next(subject.templates for subject in listed if subject.subject_id == subject_id)
-    point = operating_point(
-        perception.embedder_id,
+    point = perception.calibration.operating_point(
         gallery_templates=sum(len(subject.templates) for subject in listed),
+        gallery_subjects=len(listed),
         false_alerts_per_1000_faces=IdentificationConfig().false_alerts_per_1000_faces,
     )
     pictures = shown_pictures(sample.image, sample.face_xyxy, landmarks)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.build import build_embedder, build_face_detector
+from pipelines.calibrations import TABLES
 from pipelines.config import load_config
 from pipelines.evaluate.faces import (
     FacePairs,
@@ -20,7 +21,6 @@ from pipelines.evaluate.faces import (
 )
 from pipelines.evaluate.verification import impostor_quantiles
 from vision.face.base import FaceDetector
-from vision.identify.thresholds import TABLES
 from vision.runtime import RuntimeOptions
 from vision.types import Faces, Image
 from weights.catalog import load_catalog

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.errors import GalleryError, ImageError
+from vision.identify.calibration import OperatingPoint
 from vision.identify.gallery import Gallery
-from vision.identify.thresholds import OperatingPoint
 from vision.types import Identification
 
 

@@ -33,6 +33,7 @@ PERCEPTION = Perception(
     face_detector=ENGINES.face_detector,
     embedder=ENGINES.embedder,
     embedder_id=ENGINES.embedder_id,
+    calibration=ENGINES.calibration,
     new_face_tracker=ENGINES.new_face_tracker,
     new_object_tracker=ENGINES.new_object_tracker,
     models=(ModelRef(role="embedder", id=ENGINES.embedder_id, sha256="e" * 64),),

@@ -23,6 +23,7 @@ from pipelines.enrol import PictureReport
 from pipelines.errors import EnrolError, EvidenceError
 from pipelines.events import ModelRef
 from tests.fake_engine import (
+    CALIBRATION,
     EMBEDDER_ID,
     FakeDetector,
     FakeEmbedder,
@@ -73,6 +74,7 @@ class Engine:
             face_detector=FakeFaceDetector(),
             embedder=self.embedder,
             embedder_id=EMBEDDER_ID,
+            calibration=CALIBRATION,
             new_face_tracker=new_tracker,
             new_object_tracker=new_tracker,
             models=(ModelRef(role="embedder", id="fake", sha256="0" * 64),),

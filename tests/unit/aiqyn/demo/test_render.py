@@ -9,10 +9,10 @@ import pytest
 
 from aiqyn.demo.footage import Footage, GroundTruth, render
 from aiqyn.demo.footage.cast import CAST, FOUND, picture_ids
+from pipelines.calibrations import load_calibration
 from vision.face.base import Embedder, FaceDetector
 from vision.face.centerface import CenterFace
 from vision.face.embed import FaceEmbedder
-from vision.identify.thresholds import threshold_for
 from vision.images import read_image
 from vision.runtime import InferenceSession, RuntimeOptions
 from vision.types import Float32, Frame, ModelInput
@@ -84,11 +84,10 @@ def references(footage: Footage, detector: FaceDetector, embedder: Embedder) -> 
 
 @pytest.fixture(scope="module")
 def threshold(references: dict[str, Float32]) -> float:
-    found = threshold_for(
-        _EMBEDDER, gallery_templates=len(references), false_alerts_per_1000_faces=1, single_look=False
+    point = load_calibration(_EMBEDDER).operating_point(
+        gallery_templates=len(references), gallery_subjects=len(references), false_alerts_per_1000_faces=1
     )
-    assert found is not None
-    return found
+    return point.threshold
 
 
 def _frames(footage: Footage) -> Iterator[Frame]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vision.errors import GalleryError, ImageError
+from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import Decision, FusionOptions, FusionStep, TrackFusion
 from vision.identify.gallery import Gallery
-from vision.identify.thresholds import OperatingPoint
 from vision.types import Float32
 
 DIMENSION = 128
