@@ -13,17 +13,25 @@ from typing import Generic, TypeVar
 
 from pipelines.errors import ConfigError
 from vision.detect.base import Detector
+from vision.detect.detr import Detr, DetrOptions, is_rf_detr
+from vision.detect.ultralytics import USUAL as ULTRALYTICS_OPTIONS
+from vision.detect.ultralytics import Ultralytics
 from vision.detect.yolo import Yolo, YoloOptions
 from vision.detect.yolox import Yolox
 from vision.errors import ModelError
 from vision.face.base import Embedder, FaceDetector
 from vision.face.centerface import CenterFace, CenterFaceOptions
 from vision.face.embed import EmbedderOptions, FaceEmbedder
+from vision.face.scrfd import Scrfd, ScrfdOptions
+from vision.face.search import FaceSearchOptions
+from vision.face.yunet import Yunet, YunetOptions
 from vision.runtime import InferenceSession
 from vision.types import ModelInput
 from weights.spec import InputSpec
 
 _BYTE = (1 / 255, 1 / 255, 1 / 255)
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+_IMAGENET_SCALE = (1 / 58.395, 1 / 57.12, 1 / 57.375)
 _ARCFACE_POINTS = (
     (38.7946, 52.1963),
     (74.0318, 52.0014),
@@ -36,6 +44,7 @@ count from the middle of the first pixel, ours from its corner."""
 
 Built = TypeVar("Built")
 Wish = TypeVar("Wish")
+FaceOptions = TypeVar("FaceOptions", bound=FaceSearchOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,23 @@ def _yolox(parts: ModelParts, search: SearchOptions) -> Detector:
     return Yolox(parts.session, parts.model_input, parts.labels, options)
 
 
+def _ultralytics(parts: ModelParts, search: SearchOptions) -> Detector:
+    options = replace(
+        _yolo_options(search, ULTRALYTICS_OPTIONS),
+        long_side_px=search.long_side_px or 0,
+        multiple_of_px=parts.wanted.multiple_of_px,
+    )
+    return Ultralytics(parts.session, parts.model_input, parts.labels, options)
+
+
+def _detr(parts: ModelParts, search: SearchOptions) -> Detector:
+    usual = DetrOptions()
+    options = DetrOptions(
+        _chosen(search.min_confidence, usual.min_confidence), _chosen(search.max_found, usual.max_detections)
+    )
+    return Detr(parts.session, parts.model_input, parts.labels, options)
+
+
 def _yolo_options(search: SearchOptions, usual: YoloOptions) -> YoloOptions:
     return replace(
         usual,
@@ -114,14 +140,24 @@ def _yolo_options(search: SearchOptions, usual: YoloOptions) -> YoloOptions:
 
 
 def _centerface(parts: ModelParts, search: SearchOptions) -> FaceDetector:
-    usual = CenterFaceOptions()
-    options = replace(
+    return CenterFace(parts.session, parts.model_input, _face_options(search, CenterFaceOptions()))
+
+
+def _yunet(parts: ModelParts, search: SearchOptions) -> FaceDetector:
+    return Yunet(parts.session, parts.model_input, _face_options(search, YunetOptions()))
+
+
+def _scrfd(parts: ModelParts, search: SearchOptions) -> FaceDetector:
+    return Scrfd(parts.session, parts.model_input, _face_options(search, ScrfdOptions()))
+
+
+def _face_options(search: SearchOptions, usual: FaceOptions) -> FaceOptions:
+    return replace(
         usual,
         min_confidence=_chosen(search.min_confidence, usual.min_confidence),
         max_faces=_chosen(search.max_found, usual.max_faces),
         max_long_side_px=_chosen(search.long_side_px, usual.max_long_side_px),
     )
-    return CenterFace(parts.session, parts.model_input, options)
 
 
 def _embedding(parts: ModelParts, options: EmbedderOptions) -> Embedder:
@@ -143,8 +179,30 @@ def _yolox_input(session: InferenceSession) -> InputSpec:
     return InputSpec(_fixed_size_wh(session) or (640, 640), "bgr", padding_value=114)
 
 
+def _ultralytics_input(session: InferenceSession) -> InputSpec:
+    fixed = _fixed_size_wh(session)
+    multiple = 0 if fixed else 32
+    return InputSpec(fixed or (640, 640), "rgb", scale=_BYTE, multiple_of_px=multiple, padding_value=114)
+
+
+def _detr_input(session: InferenceSession) -> InputSpec:
+    """An RF-DETR that leaves its size open gets none: each of its sizes is another model, blind at the others'."""
+    fixed = _fixed_size_wh(session)
+    if is_rf_detr(session):
+        return InputSpec(fixed or (0, 0), "rgb", _IMAGENET_MEAN, _IMAGENET_SCALE)
+    return InputSpec(fixed or (640, 640), "rgb", scale=_BYTE)
+
+
 def _centerface_input(_: InferenceSession) -> InputSpec:
     return InputSpec((0, 0), "rgb", multiple_of_px=32)
+
+
+def _yunet_input(_: InferenceSession) -> InputSpec:
+    return InputSpec((0, 0), "bgr", multiple_of_px=32)
+
+
+def _scrfd_input(_: InferenceSession) -> InputSpec:
+    return InputSpec((0, 0), "rgb", (127.5,) * 3, (1 / 128,) * 3, multiple_of_px=32)
 
 
 def _embedding_input(session: InferenceSession) -> InputSpec:
@@ -157,6 +215,8 @@ DETECTORS: Mapping[str, Family[Detector, SearchOptions]] = MappingProxyType(
     {
         "yolo": Family(_yolo, _yolo_input),
         "yolox": Family(_yolox, _yolox_input),
+        "ultralytics": Family(_ultralytics, _ultralytics_input),
+        "detr": Family(_detr, _detr_input),
     }
 )
 """Task `detect`."""
@@ -164,6 +224,8 @@ DETECTORS: Mapping[str, Family[Detector, SearchOptions]] = MappingProxyType(
 FACE_DETECTORS: Mapping[str, Family[FaceDetector, SearchOptions]] = MappingProxyType(
     {
         "centerface": Family(_centerface, _centerface_input),
+        "yunet": Family(_yunet, _yunet_input),
+        "scrfd": Family(_scrfd, _scrfd_input),
     }
 )
 """Task `face`."""

@@ -31,7 +31,14 @@ class EmbedderOptions:
 
 
 class FaceEmbedder:
-    """An `Embedder` over an aligned chip: what sets models apart is their input and their template."""
+    """An `Embedder` over an aligned chip: what sets models apart is their input and their template.
+
+    Attributes:
+        dimension: length of an embedding.
+        fixed_batch: faces in every call, where the model takes no other number; None where it takes any. With
+            one face a call, many faces take as many calls.
+        providers: of ONNX Runtime, really in use.
+    """
 
     def __init__(
         self,
@@ -43,7 +50,8 @@ class FaceEmbedder:
         """Takes a loaded model.
 
         Args:
-            session: one input (N, 3, S, S), one output (N, D).
+            session: one input (N, 3, S, S) float32, one output (N, D) or (N, D, 1, 1). N may be fixed: a model
+                of one face a call is run face by face. D may be undeclared: it is then found by one run.
             model_input: its `size_wh` is S, S.
             template: where the landmarks go.
             options: None for the defaults.
@@ -52,21 +60,18 @@ class FaceEmbedder:
             ModelError: a model or template of another shape.
         """
         width, height = model_input.size_wh
-        shapes = [info.shape for info in (*session.inputs, *session.outputs)]
-        if len(shapes) != 2 or shapes[0][1:] != (3, height, width) or len(shapes[1]) != 2 or not shapes[1][1]:
-            raise ModelError(
-                f"not an embedder of {width}×{height} faces: its inputs and outputs are {shapes}"
-            )
         if width != height or len(template) != 5:
             raise ModelError(
                 f"an embedder needs square chips and 5 points, got {width}×{height}, {len(template)}"
             )
-        self.dimension: int = shapes[1][1]
+        _check_shapes(session, height)
+        self.fixed_batch: int | None = session.inputs[0].shape[0]
         self.providers = session.providers
         self._session = session
         self._model_input = model_input
         self._template = template
         self._options = options or EmbedderOptions()
+        self.dimension: int = session.outputs[0].shape[1] or self._found_dimension()
 
     def embed(self, image: Image, landmarks: Float32) -> Float32:
         """One embedding per face; see `Embedder.embed`."""
@@ -98,8 +103,47 @@ class FaceEmbedder:
         return unit_rows(total)
 
     def _run(self, chips: Image) -> Float32:
-        outputs = self._session.run_batches(to_tensor(chips, self._model_input), self._options.batch_size)
-        return np.asarray(outputs[0], dtype=np.float32)
+        rows = to_tensor(chips, self._model_input)
+        batch_size = self.fixed_batch or self._options.batch_size
+        if self.fixed_batch:
+            # Only whole batches go in; what fills the last one up is cut off again.
+            rows = np.concatenate([rows, np.zeros((-len(rows) % batch_size, *rows.shape[1:]), rows.dtype)])
+        found = self._session.run_batches(rows, batch_size)[0]
+        if len(found) != len(rows) or found.size != len(rows) * self.dimension:
+            raise ModelError(
+                f"the embedder gave {found.shape} for {len(rows)} faces, {(len(rows), self.dimension)} expected; "
+                "it may have been exported for one face a call"
+            )
+        return np.asarray(found.reshape(len(rows), self.dimension)[: len(chips)], dtype=np.float32)
+
+    def _found_dimension(self) -> int:
+        """Of a model that does not declare it."""
+        info = self._session.inputs[0]
+        side = self._model_input.size_wh[0]
+        blank = np.zeros((self.fixed_batch or 1, 3, side, side), info.dtype)
+        found = self._session.run({info.name: blank})[0]
+        if found.size % len(blank) or not found.size:
+            raise ModelError(f"not an embedder: it gives {found.shape} for {len(blank)} faces")
+        return int(found.size // len(blank))
+
+
+def _check_shapes(session: InferenceSession, size_px: int) -> None:
+    """Raises ModelError unless the model takes square pictures of that side and gives a row for each."""
+    wanted = f"(N, 3, {size_px}, {size_px}) float32 in, (N, D) or (N, D, 1, 1) out"
+    shapes = [info.shape for info in (*session.inputs, *session.outputs)]
+    if len(shapes) != 2:
+        raise ModelError(
+            f"not an embedder: {len(session.inputs)} inputs and {len(session.outputs)} outputs, one of each expected"
+        )
+    given, found = shapes
+    sides = (3, size_px, size_px)
+    fits = len(given) == 4 and all(got in (want, None) for want, got in zip(sides, given[1:], strict=True))
+    rows = len(found) == 2 or (len(found) == 4 and all(side in (1, None) for side in found[2:]))
+    if not fits or not rows or session.inputs[0].dtype != np.float32:
+        raise ModelError(
+            f"not an embedder of {size_px}×{size_px} faces: {given} {session.inputs[0].dtype} in, {found} out; "
+            f"{wanted} expected"
+        )
 
 
 def unit_rows(rows: Float32) -> Float32:
