@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,17 @@ class Cache:
                 Path(name).unlink(missing_ok=True)
                 raise
             _sync_folder(path.parent)
+
+    def clear(self, paths: Iterable[Path]) -> None:
+        """Removes files, for good before it returns; one that is not there is no error.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        with self._errors("written"):
+            for path in paths:
+                path.unlink(missing_ok=True)
+                _sync_folder(path.parent)
 
     def read(self, path: Path, sha256: str) -> bytes:
         """The bytes at `path`, when they are the ones meant.

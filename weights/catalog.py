@@ -1,17 +1,15 @@
-"""Reads the catalogue: strict, so that a misspelt key is an error and not a silently missing fact."""
+"""The catalogue: the entries that ship, and the models a site has added, by id."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
+from weights.added import read_added
+from weights.entries import parse_entries, read_document
 from weights.errors import CatalogError
 from weights.spec import ModelSpec, Task
 
@@ -21,22 +19,29 @@ BUILT_IN = (Path(__file__).with_name("catalog.toml"), Path(__file__).with_name("
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The entries by id, in the order of the file."""
+    """The entries by id, in the order of the file, those a site added after the others.
+
+    Attributes:
+        entries: what may be used.
+        broken: added models that cannot be used, with the reason; they cost nobody else anything.
+    """
 
     entries: Mapping[str, ModelSpec]
+    broken: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def get(self, entry_id: str) -> ModelSpec:
         """The entry of that id.
 
         Raises:
-            CatalogError: there is none; the message names the nearest.
+            CatalogError: there is none, which names the nearest; or it is a broken one of the site's.
         """
-        try:
+        if entry_id in self.entries:
             return self.entries[entry_id]
-        except KeyError:
-            near = get_close_matches(entry_id, self.entries, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ";"
-            raise CatalogError(f"unknown id {entry_id!r}{hint} aiqyn weights list shows them all") from None
+        if entry_id in self.broken:
+            raise CatalogError(f"{entry_id!r} was added here and cannot be used: {self.broken[entry_id]}")
+        near = get_close_matches(entry_id, self.entries, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ";"
+        raise CatalogError(f"unknown id {entry_id!r}{hint} aiqyn weights list shows them all")
 
     def of_task(self, task: Task) -> tuple[ModelSpec, ...]:
         """The entries for one task, in the order of the file; none is an empty tuple."""
@@ -53,60 +58,25 @@ class Catalog:
         return len(self.entries)
 
 
-def load_catalog(*paths: Path) -> Catalog:
-    """The catalogue in these files together, or the one that ships.
+def load_catalog(weights_dir: Path | None = None, *, files: Sequence[Path] | None = None) -> Catalog:
+    """The catalogue that ships, and what the site has added to it.
+
+    Args:
+        weights_dir: the folder of the model files, whose `added` folder is read; None for no added models.
+        files: the catalogue's own; None for those that ship.
 
     Raises:
-        CatalogError: not readable, not TOML, an unknown or missing key, a value out of its range, a path
-            that leaves its package, or an id twice. The message names file, entry and key.
+        CatalogError: one of `files` is not readable, not TOML, has an unknown or missing key, a value out of
+            its range, a path that leaves its package, or an id twice. The message names file, entry and
+            key. An added model that is wrong is no error here: see `Catalog.broken`.
     """
     entries: dict[str, ModelSpec] = {}
-    for path in paths or BUILT_IN:
-        for spec in parse_entries(_document(path), path.name):
+    for path in files or BUILT_IN:
+        for spec in parse_entries(read_document(path), path.name):
             if spec.id in entries:
                 raise CatalogError(f"{path.name}: two entries have the id {spec.id!r}")
             entries[spec.id] = spec
-    return Catalog(MappingProxyType(entries))
-
-
-def parse_entries(document: Mapping[str, Any], where: str) -> Iterator[ModelSpec]:
-    """The entries of one parsed TOML document.
-
-    Args:
-        document: `labels` (name → list of class names, shared by entries) and `entry` (list of tables).
-        where: name of the file, for messages.
-
-    Raises:
-        CatalogError: as `load_catalog`.
-    """
-    unknown = sorted(document.keys() - {"labels", "entry"})
-    if unknown:
-        raise CatalogError(f"{where}: unknown key {unknown[0]!r}")
-    for number, table in enumerate(document.get("entry", []), start=1):
-        yield _entry(table, document.get("labels", {}), f"{where}: entry {table.get('id', number)!r}")
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{path}: not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: the catalogue cannot be read: {error}") from error
-
-
-def _entry(table: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> ModelSpec:
-    """One table as a spec; a string in its `labels` names a shared list."""
-    values = dict(table)
-    named = values.get("labels")
-    if isinstance(named, str):
-        if named not in labels:
-            raise CatalogError(f"{where}: no list of labels is called {named!r}")
-        values["labels"] = labels[named]
-    try:
-        return TypeAdapter(ModelSpec).validate_python(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "entry"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise CatalogError(f"{where}: {key}: {first['msg']}{more}") from error
+    if weights_dir is None:
+        return Catalog(MappingProxyType(entries))
+    added = read_added(weights_dir, entries.keys())
+    return Catalog(MappingProxyType(entries | added.entries), MappingProxyType(added.broken))

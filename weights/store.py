@@ -305,11 +305,18 @@ class WeightStore:
         return self._cache.source(f"{file.sha256[:12]}-{file.name}")
 
     def _absent(self, spec: ModelSpec) -> CacheError:
-        return CacheError(f"{spec.id} is not in {self.root}; run: aiqyn weights pull {spec.id}")
+        return CacheError(f"{spec.id} is not in {self.root}; run: {cure(spec)}")
 
 
 def _with_advice(spec: ModelSpec, error: HashMismatchError) -> HashMismatchError:
-    return HashMismatchError(f"{error}; run: aiqyn weights pull {spec.id}")
+    return HashMismatchError(f"{error}; run: {cure(spec)}")
+
+
+def cure(spec: ModelSpec) -> str:
+    """What brings the right file back; what was added here comes from nowhere else."""
+    if spec.added:
+        return f"aiqyn weights add {spec.source.label} --family {spec.family} --id {spec.id} --replace"
+    return f"aiqyn weights pull {spec.id}"
 
 
 def _unpinned(spec: ModelSpec) -> UnpinnedError:

@@ -157,7 +157,7 @@ def _perception(config: Config) -> Perception:
     from weights.store import WeightStore
 
     try:
-        store = WeightStore(config.paths.weights_dir, load_catalog())
+        store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
         return build_perception(store, PerceptionOptions.of(config))
     except (WeightsError, ConfigError, VisionError) as error:
         fail(str(error))

@@ -92,7 +92,7 @@ def _enrolled(loaded: Config, folder: Path, terms: ListTerms) -> Enrolled:
     from weights.store import WeightStore
 
     try:
-        store = WeightStore(loaded.paths.weights_dir, load_catalog())
+        store = WeightStore(loaded.paths.weights_dir, load_catalog(loaded.paths.weights_dir))
         options = replace(PerceptionOptions.of(loaded), detector=None)
         perception = build_perception(store, options)
         # Without the bus: the running service sees the new version in the database and hands it out.

@@ -135,7 +135,7 @@ def _with_bus(loaded: Config, *, https: bool) -> Iterator[Settings]:
     keys = KeyStore.open(loaded.paths.keys_dir)
     here = WorkerAccount(loaded.worker.id, tuple(loaded.cameras))
     others = [WorkerAccount(worker_id) for worker_id in keys.worker_ids() if worker_id != loaded.worker.id]
-    server = find_server(WeightStore(loaded.paths.weights_dir, load_catalog()))
+    server = find_server(WeightStore(loaded.paths.weights_dir, load_catalog(loaded.paths.weights_dir)))
     with EmbeddedRedis(
         server, loaded.paths.data_dir, workers=[here, *others], passwords=keys.redis_passwords()
     ) as redis:

@@ -41,8 +41,10 @@ def list_entries(weights_dir: WeightsDir = None, as_json: AsJson = False) -> Non
     """Shows every model, program and picture of the catalogue: state here, size, licence."""
     store = _store(weights_dir)
     rows = [_row(store, spec) for spec in store.catalog]
+    _report_broken(store)
     if as_json:
-        typer.echo(json.dumps({"weights_dir": str(store.root), "entries": rows}, indent=2))
+        document = {"weights_dir": str(store.root), "entries": rows, "broken": dict(store.catalog.broken)}
+        typer.echo(json.dumps(document, indent=2))
         return
     columns = ("id", "task", "state", "size", "licence")
     lines = [
@@ -99,21 +101,25 @@ def pull(
 
 @group.command("verify")
 def verify(ids: Ids = None, weights_dir: WeightsDir = None, as_json: AsJson = False) -> None:
-    """Hashes the files again; without ids, all that were pulled."""
+    """Hashes the files again; without ids, all that were pulled or added."""
     from weights.errors import WeightsError
+    from weights.store import cure
 
     store = _store(weights_dir)
     try:
-        states = {each: store.state(each) for each in ids or list(store.catalog.entries)}
+        states: dict[str, str] = {each: store.state(each) for each in ids or list(store.catalog.entries)}
     except WeightsError as error:
         fail(str(error))
     if not ids:
-        states = {each: state for each, state in states.items() if state in ("ready", "damaged")}
+        states = {each: state for each, state in states.items() if _is_kept(store, each, state)}
+        states |= dict.fromkeys(store.catalog.broken, "broken")
+        _report_broken(store)
     if not states:
         fail(f"nothing has been pulled into {store.root}; run: aiqyn weights pull --default")
     wrong = [each for each, state in states.items() if state != "ready"]
     for each in wrong:
-        report(f"{each}: {states[each]}; run: aiqyn weights pull {each}")
+        if each in store.catalog.entries:
+            report(f"{each}: {states[each]}; run: {cure(store.catalog.get(each))}")
     if as_json:
         entries = [{"id": each, "state": state} for each, state in states.items()]
         typer.echo(json.dumps({"weights_dir": str(store.root), "entries": entries}, indent=2))
@@ -125,15 +131,15 @@ def verify(ids: Ids = None, weights_dir: WeightsDir = None, as_json: AsJson = Fa
 @group.command("card")
 def card(
     entry_id: Annotated[str, typer.Argument(metavar="ID", help="As `weights list` shows it.")],
+    weights_dir: WeightsDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Prints what is known of one entry: licence, training data, input, output, accuracy."""
     from weights.card import model_card
-    from weights.catalog import load_catalog
     from weights.errors import WeightsError
 
     try:
-        spec = load_catalog().get(entry_id)
+        spec = _store(weights_dir).catalog.get(entry_id)
     except WeightsError as error:
         fail(str(error))
     typer.echo(json.dumps(asdict(spec), indent=2) if as_json else model_card(spec).rstrip())
@@ -143,6 +149,7 @@ def _store(weights_dir: Path | None) -> WeightStore:
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import ConfigError
     from weights.catalog import load_catalog
+    from weights.errors import WeightsError
     from weights.store import WeightStore
 
     if weights_dir is None:
@@ -150,7 +157,22 @@ def _store(weights_dir: Path | None) -> WeightStore:
             weights_dir = load_config(default_config_path()).paths.weights_dir
         except ConfigError as error:
             fail(f"{error}; mend it, or name the folder with --weights-dir")
-    return WeightStore(weights_dir, load_catalog())
+    store = WeightStore(weights_dir, load_catalog(weights_dir))
+    try:
+        store.catalog  # noqa: B018 - the pins are read now, so that what is wrong with them is told at once
+    except WeightsError as error:
+        fail(str(error))
+    return store
+
+
+def _is_kept(store: WeightStore, entry_id: str, state: str) -> bool:
+    """Whether a file should be there: what was once pulled, and all that was added."""
+    return state in ("ready", "damaged") or store.catalog.get(entry_id).added is not None
+
+
+def _report_broken(store: WeightStore) -> None:
+    for entry_id, reason in store.catalog.broken.items():
+        report(f"{entry_id}: added here and cannot be used: {reason}")
 
 
 def _wanted(store: WeightStore, ids: list[str], *, default: bool, everything: bool) -> list[str]:

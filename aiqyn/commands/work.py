@@ -65,7 +65,7 @@ def _build(loaded: Config) -> Worker:
 
     keys = WorkerKeys.load(loaded.worker_keys_dir())
     redis = _connected(loaded, keys)
-    store = WeightStore(loaded.paths.weights_dir, load_catalog())
+    store = WeightStore(loaded.paths.weights_dir, load_catalog(loaded.paths.weights_dir))
     return Worker(loaded, keys, build_perception(store, PerceptionOptions.of(loaded)), redis)
 
 

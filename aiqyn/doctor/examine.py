@@ -47,7 +47,7 @@ def _settings(config_path: Path | None) -> tuple[Check, Config]:
 
 
 def _installation(config: Config) -> tuple[Check, ...]:
-    catalog = load_catalog()
+    catalog = load_catalog(config.paths.weights_dir)
     return (
         machine.check_disk("data folder", config.paths.data_dir),
         machine.check_disk("weights folder", config.paths.weights_dir),

