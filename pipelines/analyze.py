@@ -27,10 +27,11 @@ from pipelines.analysis import (
 )
 from pipelines.analyze_inputs import record_input
 from pipelines.analyze_output import OutputFolder, input_frame
-from pipelines.events import Quality, candidate_id
+from pipelines.events import candidate_id
 from pipelines.findings import Finding, TrackSummary
 from pipelines.manifest import FileRecord
 from pipelines.session import CameraSession, SessionOptions
+from pipelines.sightings import quality_of
 from pipelines.stages import Engines
 from vision.errors import VisionError
 from vision.identify.gallery import Gallery
@@ -268,12 +269,7 @@ class _Run:
             frame_index=look.frame_index,
             track_id=finding.track_id,
             track_start_pts_seconds=finding.track_start_pts_seconds,
-            quality=Quality(
-                face_size_px=look.quality.face_size_px,
-                confidence=look.quality.confidence,
-                sharpness=look.quality.sharpness,
-                yaw_ratio=look.quality.yaw_ratio,
-            ),
+            quality=quality_of(look),
             face_xyxy=look.xyxy,
             person_xyxy=finding.person_xyxy,
             landmarks=tuple((float(x), float(y)) for x, y in look.landmarks),

@@ -74,8 +74,14 @@ class Quality(WireModel):
     yaw_ratio: float | None = Field(
         default=None, description="nose offset from the eyes' middle, in eye distances"
     )
-    exposure: float | None = None
-    overall: float | None = None
+    yaw_degrees: float | None = Field(default=None, description="head about the vertical, estimated")
+    pitch_degrees: float | None = Field(default=None, description="above 0 looking down, estimated")
+    roll_degrees: float | None = Field(default=None, description="the eyes' line against the picture's rows")
+    brightness: float | None = Field(default=None, description="mean grey value of the face, 0 to 255")
+    contrast: float | None = Field(default=None, description="standard deviation of its grey values")
+    exposure: float | None = Field(default=None, description="0 to 1; 1 where nothing is lost to it")
+    occlusion: float | None = Field(default=None, description="a hint, 0 to 1: mouth or eyes seem covered")
+    overall: float | None = Field(default=None, description="all of it in one number, 0 to 1")
 
 
 class EvidenceItem(WireModel):
@@ -106,7 +112,10 @@ class Candidate(WireModel):
     schema_: Literal["aiqyn.candidate/1"] = Field(default="aiqyn.candidate/1", alias="schema")
     status: Literal["unconfirmed"] = "unconfirmed"
     candidate_id: uuid.UUID
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, description="consumers keep the newest")
+    withdrawn: bool = Field(
+        default=False, description="later looks no longer carry it; it leaves the queue unless a judge has it"
+    )
     worker_id: Identifier
     camera_id: Identifier
     deployment_id: Identifier
@@ -127,7 +136,9 @@ class Candidate(WireModel):
     quality: Quality
     frames_fused: int = Field(ge=1)
     single_look: bool
-    evidence: tuple[EvidenceItem, ...]
+    evidence: tuple[EvidenceItem, ...] = Field(
+        description="the first probe is that of the frames; others are of the same track. Empty once withdrawn"
+    )
     face_xyxy: Xyxy = Field(description="original pixels")
     person_xyxy: Xyxy | None = Field(default=None, description="original pixels")
     landmarks: tuple[Point, Point, Point, Point, Point] = Field(description="original pixels")

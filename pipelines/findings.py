@@ -99,7 +99,8 @@ class Finding:
             where it does not reach so far.
         calibration: name of that measurement.
         best_look: the picture to show.
-        revision: 1; a track is decided once for a subject.
+        revision: 1, then growing: one finding per track and subject, revised as evidence grows or falls.
+        withdrawn: later looks no longer carry it; `similarity` is what they say now.
     """
 
     track_id: int
@@ -115,6 +116,7 @@ class Finding:
     calibration: str
     best_look: BestLook
     revision: int = 1
+    withdrawn: bool = False
 
     @property
     def person_xyxy(self) -> Xyxy | None:
@@ -136,6 +138,8 @@ class TrackSummary:
         frames_seen: inferred frames it was seen in.
         frames_fused: looks in its template when it ended.
         resembled: the list's answer to that template; empty where no look was good enough.
+        continues_track_id: an earlier track that ended where this one began, told by motion alone; None where
+            there is none.
     """
 
     track_id: int
@@ -144,6 +148,7 @@ class TrackSummary:
     frames_seen: int
     frames_fused: int
     resembled: Identification = field(default=Identification((), ()))
+    continues_track_id: int | None = None
 
     def __repr__(self) -> str:
         return f"TrackSummary(track_id={self.track_id}, frames_seen={self.frames_seen})"

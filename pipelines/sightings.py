@@ -135,6 +135,7 @@ class CandidateMaker:
                 deployment_id=package.deployment_id,
             ),
             revision=finding.revision,
+            withdrawn=finding.withdrawn,
             worker_id=self.worker_id,
             camera_id=origin.camera_id,
             deployment_id=package.deployment_id,
@@ -155,7 +156,7 @@ class CandidateMaker:
                 Alternative(subject_id=subject_id, similarity=similarity)
                 for subject_id, similarity in finding.alternatives[:MAX_ALTERNATIVES]
             ),
-            quality=_quality(look),
+            quality=quality_of(look),
             frames_fused=finding.frames_fused,
             single_look=finding.single_look,
             evidence=self._evidence(look),
@@ -185,13 +186,22 @@ class CandidateMaker:
         )
 
 
-def _quality(look: BestLook) -> Quality:
+def quality_of(look: BestLook) -> Quality:
+    """What was measured of a look, as it travels."""
     measured = look.quality
     return Quality(
         face_size_px=measured.face_size_px,
         confidence=measured.confidence,
         sharpness=measured.sharpness,
         yaw_ratio=measured.yaw_ratio,
+        yaw_degrees=measured.yaw_degrees,
+        pitch_degrees=measured.pitch_degrees,
+        roll_degrees=measured.roll_degrees,
+        brightness=measured.brightness,
+        contrast=measured.contrast,
+        exposure=measured.exposure,
+        occlusion=measured.occlusion,
+        overall=measured.score,
     )
 
 

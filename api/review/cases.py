@@ -39,6 +39,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     INCONCLUSIVE = "inconclusive"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
     CONTROL_PASSED = "control_passed"
     CONTROL_FAILED = "control_failed"
 

@@ -12,7 +12,7 @@ from pipelines.build import build_face_detector
 from pipelines.config import load_config
 from tests.builders import noise, plain
 from vision.errors import ImageError
-from vision.face.quality import BLURRED, LOW_CONFIDENCE, PROFILE, TOO_SMALL, QualityLimits, measure
+from vision.face.quality import BLURRED, FLAT, LOW_CONFIDENCE, PROFILE, TOO_SMALL, QualityLimits, measure
 from vision.images import read_image
 from vision.types import Faces, Float32
 from weights.catalog import load_catalog
@@ -57,8 +57,8 @@ def test_reasons(faces: Faces, reasons: tuple[str, ...]) -> None:
 
 def test_a_flat_face_is_blurred_and_limits_can_be_moved() -> None:
     (quality,) = measure(plain((240, 240)), face())
-    assert (quality.reasons, quality.sharpness) == ((BLURRED,), 0)
-    assert measure(plain((240, 240)), face(), QualityLimits(min_sharpness=0))[0].good
+    assert (quality.reasons, quality.sharpness) == ((BLURRED, FLAT), 0)
+    assert measure(plain((240, 240)), face(), QualityLimits(min_sharpness=0, min_contrast=0))[0].good
 
 
 def test_more_blur_is_less_sharpness() -> None:
