@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.boxes import area, as_float32, centred_to_xyxy, clip, nms
+from vision.detect.layout import misfit, picture_input
 from vision.errors import ModelError
 from vision.images import Placement, letterbox, to_tensor, validate_image
 from vision.runtime import InferenceSession, Tensor
 from vision.types import Detections, Image, ModelInput
 
-_FAR_PX = 1e7
+FAR_PX = 1e7
+"""No coordinate of a sane box is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,18 @@ class Yolo:
         Raises:
             ModelError: a model whose output is not (…, …, 5 + labels), or a size it does not take.
         """
-        last_axes = [info.shape[-1] for info in session.outputs]
+        self._options = options or YoloOptions()
+        multiple = self._options.multiple_of_px
+        family = f"YOLO of {len(labels)} classes"
+        picture_input(session, family, (0, 0) if multiple else model_input.size_wh)
+        last_axes = [info.shape[-1] if len(info.shape) == 3 else 0 for info in session.outputs]
         if len(session.inputs) != 1 or last_axes != [5 + len(labels)]:
-            raise ModelError(f"not a YOLO of {len(labels)} classes: outputs with {last_axes} values a box")
+            raise misfit(family, f"one output (N, boxes, {5 + len(labels)})", session.outputs)
+        if self._options.long_side_px and (not multiple or self._options.long_side_px % multiple):
+            raise ModelError(f"long_side_px must be a multiple of {multiple or 'the fixed size'}")
         self.providers = session.providers
         self._session = session
         self._model_input = model_input
-        self._options = options or YoloOptions()
-        multiple = self._options.multiple_of_px
-        if self._options.long_side_px and (not multiple or self._options.long_side_px % multiple):
-            raise ModelError(f"long_side_px must be a multiple of {multiple or 'the fixed size'}")
         self.labels = labels
 
     @property
@@ -76,23 +80,29 @@ class Yolo:
     def detect(self, image: Image) -> Detections:
         """The objects in one picture; see `Detector.detect`."""
         image = validate_image(image)
-        canvas, placement = letterbox(
-            image, self._canvas_wh(image), fill=self._options.padding_value, centred=True
-        )
+        size_wh = canvas_wh(image, self._model_input.size_wh, self._options)
+        canvas, placement = letterbox(image, size_wh, fill=self._options.padding_value, centred=True)
         tensor = to_tensor([canvas], self._model_input)
         output = self._session.run({self._session.inputs[0].name: tensor})[0]
         found = decode(output[0], placement, self._options)
         return inside(found, (image.shape[1], image.shape[0]))
 
-    def _canvas_wh(self, image: Image) -> tuple[int, int]:
-        """The smallest canvas whose sides the model takes and on which the picture has the wanted size."""
-        multiple = self._options.multiple_of_px
-        if not multiple:
-            return self._model_input.size_wh
-        long_side = self._options.long_side_px or max(self._model_input.size_wh)
-        height, width = image.shape[:2]
-        ratio = long_side / max(height, width)
-        return (_next_multiple(width * ratio, multiple), _next_multiple(height * ratio, multiple))
+
+def canvas_wh(image: Image, usual_wh: tuple[int, int], options: YoloOptions) -> tuple[int, int]:
+    """The smallest canvas whose sides the model takes and on which the picture has the wanted size.
+
+    Args:
+        image: (H, W, 3).
+        usual_wh: width and height of the model's own input, pixels.
+        options: which sides the model takes, and the size wanted.
+    """
+    multiple = options.multiple_of_px
+    if not multiple:
+        return usual_wh
+    long_side = options.long_side_px or max(usual_wh)
+    height, width = image.shape[:2]
+    ratio = long_side / max(height, width)
+    return (_next_multiple(width * ratio, multiple), _next_multiple(height * ratio, multiple))
 
 
 def decode(rows: Tensor, placement: Placement, options: YoloOptions) -> Detections:
@@ -111,7 +121,7 @@ def decode(rows: Tensor, placement: Placement, options: YoloOptions) -> Detectio
     Raises:
         ModelError: values that are not finite or make no sense.
     """
-    if not (np.isfinite(rows).all() and (np.abs(rows[:, :4]) < _FAR_PX).all()):
+    if not (np.isfinite(rows).all() and (np.abs(rows[:, :4]) < FAR_PX).all()):
         raise ModelError("the detector gave values that are not finite, or boxes beyond all measure")
     likely = rows[rows[:, 4] >= options.min_confidence]
     scores = likely[:, 4:5] * likely[:, 5:]

@@ -1,8 +1,10 @@
 """YOLOX: anchor-free, its output not decoded by the graph (Ge et al., arXiv:2107.08430).
 
-The input is BGR, 0 to 255, the picture at the top left of a canvas of grey 114. The output is
+The input is BGR, 0 to 255, the picture at the top left of a canvas of grey 114 (Megvii-BaseDetection/YOLOX,
+yolox/data/data_augment.py, `preproc`; releases before 0.1.1rc0 wanted other values). The output is
 (1, cells, 5 + classes), cells of the strides 8, 16 and 32 one after the other, line by line:
-x, y in cells from the cell's corner, logarithms of width and height in cells, objectness, classes.
+x, y in cells from the cell's corner, logarithms of width and height in cells, objectness, classes
+(yolox/utils/demo_utils.py, `demo_postprocess`).
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vision.detect.layout import misfit, picture_input
 from vision.detect.yolo import YoloOptions, decode, inside
-from vision.errors import ModelError
 from vision.images import letterbox, to_tensor, validate_image
 from vision.runtime import InferenceSession, Tensor
 from vision.types import Detections, Image, ModelInput
@@ -36,13 +38,13 @@ class Yolox:
             ModelError: a model whose output does not fit its input's size and the labels.
         """
         width, height = model_input.size_wh
+        family = f"YOLOX of {len(labels)} classes at {width}×{height}"
+        picture_input(session, family, model_input.size_wh)
         self._cells, self._strides = _grid(model_input.size_wh)
         shapes = [info.shape for info in session.outputs]
         wanted = (len(self._cells), 5 + len(labels))
         if len(session.inputs) != 1 or len(shapes) != 1 or shapes[0][1:] != wanted:
-            raise ModelError(
-                f"not a YOLOX of {len(labels)} classes at {width}×{height}: outputs are {shapes}"
-            )
+            raise misfit(family, f"one output (N, {wanted[0]}, {wanted[1]})", session.outputs)
         self.providers = session.providers
         self._session = session
         self._model_input = model_input
