@@ -19,6 +19,7 @@ COMMANDS: tuple[str, ...] = (
     "users",
     "enrol",
     "evaluate",
+    "bench",
 )
 """Modules of `aiqyn.commands` in the order of the help page; each has `register(app)`."""
 

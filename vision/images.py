@@ -206,14 +206,26 @@ class Placement:
 
 
 def resize(image: Image, size_wh: tuple[int, int]) -> tuple[Image, Placement]:
-    """The picture stretched to a size, and the way back. Shrinks by area, grows by interpolation."""
+    """The picture stretched to a size, and the way back. Shrinks by area, grows by interpolation.
+
+    A picture of even sides is first halved as often as it stays larger than wanted: the mean of two by two
+    pixels takes a tenth of the time that other areas take, and what remains is less than a halving.
+    """
     height, width = image.shape[:2]
     scale_xy = (size_wh[0] / width, size_wh[1] / height)
-    if (width, height) == size_wh:
+    while image.shape[1] >= 2 * size_wh[0] and image.shape[0] >= 2 * size_wh[1] and _even(image):
+        image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    left = (size_wh[0] / image.shape[1], size_wh[1] / image.shape[0])
+    if left == (1.0, 1.0):
         return image, Placement(scale_xy)
-    shrinks = min(scale_xy) < 0.5
-    resized = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized = cv2.resize(
+        image, size_wh, interpolation=cv2.INTER_AREA if min(left) < 0.5 else cv2.INTER_LINEAR
+    )
     return np.asarray(resized, dtype=np.uint8), Placement(scale_xy)
+
+
+def _even(image: Image) -> bool:
+    return image.shape[0] % 2 == 0 and image.shape[1] % 2 == 0
 
 
 def letterbox(image: Image, size_wh: tuple[int, int], *, fill: int, centred: bool) -> tuple[Image, Placement]:

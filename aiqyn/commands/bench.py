@@ -1,0 +1,92 @@
+"""`aiqyn bench NAME`: what our code costs beside what lies under it, side by side in one run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiqyn.commands.exits import fail
+
+if TYPE_CHECKING:
+    from bench.vision import VisionBench
+    from weights.store import WeightStore
+
+bench_app = typer.Typer(
+    help="Speed as ratios, both sides measured in turn in one run on one core.", no_args_is_help=True
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here, else the defaults."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the program."""
+    app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("vision")
+def bench_vision(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds of each model call.")] = 15,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every pulled model beside the bare ONNX Runtime call, gallery search beside the matrix product,
+    and following fifty faces, in milliseconds a frame."""
+    from bench import vision
+    from pipelines.errors import ConfigError
+    from weights.errors import WeightsError
+
+    try:
+        found = vision.measure(_store(config), lambda text: typer.echo(f"{text} …", err=True), rounds)
+    except (ConfigError, WeightsError) as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        _print(found)
+
+
+def _store(config: Path | None) -> WeightStore:
+    from pipelines.config import default_config_path, load_config
+    from weights.catalog import load_catalog
+    from weights.store import WeightStore
+
+    root = load_config(config or default_config_path()).paths.weights_dir
+    return WeightStore(root, load_catalog(root))
+
+
+def _print(found: VisionBench) -> None:
+    typer.echo(f"{'model':28} {'ours ms':>9} {'bare ms':>9} {'ratio':>7}")
+    for call in found.models:
+        figures = call.figures
+        typer.echo(
+            f"{call.model:28} {figures.ours_us / 1000:9.2f} {figures.bare_us / 1000:9.2f} {figures.ratio:7.3f}"
+        )
+    typer.echo(f"\n{'gallery search':28} {'ours µs':>9} {'bare µs':>9} {'ratio':>7} {'extra µs':>9}")
+    for search in found.searches:
+        figures = search.figures
+        title = f"{search.templates:,} × {search.templates_per_subject} a subject, {search.probes} probe(s)"
+        typer.echo(
+            f"{title:28} {figures.ours_us:9.0f} {figures.bare_us:9.0f} {figures.ratio:7.3f} {figures.extra_us:9.0f}"
+        )
+    cost = found.frame
+    typer.echo(
+        f"\n{cost.tracks} faces tracked, measured and fused: {cost.mean_ms:.2f} ms a frame "
+        f"({cost.steady_ms:.2f} once everybody is known, 95 % below {cost.p95_ms:.2f})"
+    )
+
+
+@bench_app.command("dlib")
+def bench_dlib() -> None:
+    """One face through dlib's own network and through ours; needs the package dlib-bin."""
+    from bench import dlib
+
+    dlib.main()
