@@ -76,7 +76,7 @@ def _yaw_ratio(eyes: Float64, nose: Float64) -> Float64:
     # Eyes in one point are as far in profile as can be; which way, the nose's offset tells.
     beyond = np.copysign(MAX_YAW_RATIO, np.where(along == 0, nose[:, 0], along))
     ratios: npt.NDArray[Any] = np.divide(along, squared, out=beyond, where=squared > 0)
-    return np.clip(ratios, -MAX_YAW_RATIO, MAX_YAW_RATIO)
+    return np.asarray(np.clip(ratios, -MAX_YAW_RATIO, MAX_YAW_RATIO), np.float64)
 
 
 def _pitch_degrees(eyes: Float64, nose: Float64, mouth: Float64) -> Float64:

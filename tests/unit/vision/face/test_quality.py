@@ -40,14 +40,14 @@ SHARP = noise((240, 240))
     ("faces", "reasons"),
     [
         pytest.param(face(), (), id="good"),
-        pytest.param(face(size_px=24.1), (), id="just large enough"),
-        pytest.param(face(size_px=23.9), (TOO_SMALL,), id="too small"),
+        pytest.param(face(size_px=20.1), (), id="just large enough"),
+        pytest.param(face(size_px=19.9), (TOO_SMALL,), id="too small"),
         pytest.param(face(confidence=0.49), (LOW_CONFIDENCE,), id="hardly a face"),
         pytest.param(face(nose_x=0.5 + 0.39), (), id="three quarters"),
         pytest.param(face(nose_x=0.5 + 0.41), (PROFILE,), id="profile"),
         pytest.param(face(nose_x=0.5 - 0.41), (PROFILE,), id="profile the other way"),
         pytest.param(face(nose_x=0.5 + 0.41, degrees=70), (PROFILE,), id="profile, head on one side"),
-        pytest.param(face(20, 0.1, 1.5), (TOO_SMALL, PROFILE, LOW_CONFIDENCE), id="nearly everything"),
+        pytest.param(face(19, 0.1, 1.5), (TOO_SMALL, PROFILE, LOW_CONFIDENCE), id="nearly everything"),
     ],
 )
 def test_reasons(faces: Faces, reasons: tuple[str, ...]) -> None:
