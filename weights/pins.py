@@ -6,10 +6,9 @@ and from what. A pinned file is verified like any other; what a pin cannot say i
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -19,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from weights.catalog import Catalog
 from weights.errors import CacheError, CatalogError
 from weights.spec import Identifier, ModelSpec, Sha256, SizeOrUnknown
+from weights.toml_text import toml_text
 
 FILE_NAME = "pins.toml"
 _HEAD = "# Written by `aiqyn weights pin`. Nobody but those named here vouches for these files.\n"
@@ -58,7 +58,7 @@ def read_pins(file: Path) -> Mapping[str, Pin]:
 
     Raises:
         CacheError: the file cannot be read.
-        CatalogError: it is not what `write_pins` writes. It is never skipped: a lost pin would look like none.
+        CatalogError: it is not what `pins_document` makes. It is never skipped: a lost pin would look like none.
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -83,12 +83,7 @@ def read_pins(file: Path) -> Mapping[str, Pin]:
 
 def pins_document(pins: Mapping[str, Pin]) -> bytes:
     """The file's content: TOML, ids in alphabetical order."""
-    lines = [_HEAD]
-    for entry_id in sorted(pins):
-        # A JSON string of printable ASCII is a TOML string, and an id between quotes may hold dots.
-        lines.append(f"\n[{json.dumps(entry_id)}]\n")
-        lines += [f"{key} = {json.dumps(value)}\n" for key, value in asdict(pins[entry_id]).items()]
-    return "".join(lines).encode("utf-8")
+    return (_HEAD + "\n" + toml_text(dict(sorted(pins.items())))).encode("utf-8")
 
 
 def with_pins(catalog: Catalog, pins: Mapping[str, Pin]) -> Catalog:
@@ -109,4 +104,5 @@ def _pinned(spec: ModelSpec, pin: Pin) -> ModelSpec:
     known = replace(
         file, sha256=pin.sha256, vouched_by=pin.voucher, size_bytes=pin.size_bytes or file.size_bytes
     )
-    return replace(spec, source=replace(spec.source, files=(known,)))
+    download_bytes = spec.source.download_bytes or known.size_bytes
+    return replace(spec, source=replace(spec.source, files=(known,), download_bytes=download_bytes))

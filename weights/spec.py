@@ -130,8 +130,8 @@ class Source:
             raise ValueError("a file source has exactly one file, and neither package nor url")
         if self.kind in ("pypi", "npm") and not (self.package and self.version):
             raise ValueError(f"a {self.kind} source needs `package` and `version`")
-        if not self.download_bytes and all(file.size_bytes for file in self.files):
-            raise ValueError("`download_bytes` may be 0 (not known) only where a file's size is not known")
+        if not self.download_bytes and not any(file.no_upstream_hash for file in self.files):
+            raise ValueError("`download_bytes` may be 0 (not known) only where no hash could be learnt either")
         if self.package.startswith("-") or self.version.startswith("-"):
             raise ValueError("a package name or version must not start with a dash")
 

@@ -313,10 +313,10 @@ def _with_advice(spec: ModelSpec, error: HashMismatchError) -> HashMismatchError
 
 
 def cure(spec: ModelSpec) -> str:
-    """What brings the right file back; what was added here comes from nowhere else."""
+    """What brings the right file; what was added here comes from nowhere else."""
     if spec.added:
         return f"aiqyn weights add {spec.source.label} --family {spec.family} --id {spec.id} --replace"
-    return f"aiqyn weights pull {spec.id}"
+    return f"aiqyn weights {'pull' if spec.is_pinned else 'pin'} {spec.id}"
 
 
 def _unpinned(spec: ModelSpec) -> UnpinnedError:

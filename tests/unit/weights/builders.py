@@ -86,6 +86,15 @@ def url_entry(entry_id: str, url: str, content: bytes, *, digest: str = "") -> s
     )
 
 
+def unpinned_entry(entry_id: str, url: str, *, size_bytes: int = 0) -> str:
+    """A catalogue entry for a file whose upstream hash could not be learnt."""
+    return _entry(entry_id) + (
+        f'[entry.source]\nkind = "url"\nurl = "{url}"\ndownload_bytes = {size_bytes}\n'
+        f'[[entry.source.files]]\npath = "file.bin"\nsize_bytes = {size_bytes}\n'
+        'no_upstream_hash = "upstream publishes none"\n'
+    )
+
+
 def _entry(entry_id: str) -> str:
     return (
         f'[[entry]]\nid = "{entry_id}"\ntask = "pictures"\nfamily = "photograph"\nversion = "1"\n'

@@ -11,6 +11,7 @@ from weights.card import model_card
 from weights.catalog import load_catalog
 from weights.convert import CONVERTERS
 from weights.errors import CatalogError
+from weights.spec import ModelSpec
 
 MODELS = ("centerface", "mobilefacenet-faceplugin", "dlib-resnet", "yolov3-tiny")
 
@@ -18,18 +19,19 @@ MODELS = ("centerface", "mobilefacenet-faceplugin", "dlib-resnet", "yolov3-tiny"
 def test_the_shipped_catalogue_has_what_the_pipeline_needs() -> None:
     catalog = load_catalog()
     assert catalog.default_ids() == ("centerface", "mobilefacenet-faceplugin", "yolov3-tiny")
-    assert [spec.id for spec in catalog.of_task("embed")] == ["mobilefacenet-faceplugin", "dlib-resnet"]
+    embedders = [spec.id for spec in catalog.of_task("embed")]
+    assert embedders == ["mobilefacenet-faceplugin", "dlib-resnet", "sface-2021dec", "auraface"]
     assert [spec.id for spec in catalog.of_task("program")] == ["redis-server"]
-    assert {spec.id for spec in catalog if spec.is_model} == set(MODELS)
+    assert {spec.id for spec in catalog if spec.is_model and spec.source.kind != "url"} == set(MODELS)
     assert len(catalog) == len(list(catalog))
 
 
-@pytest.mark.parametrize("entry_id", MODELS)
+@pytest.mark.parametrize("entry_id", [spec.id for spec in load_catalog() if spec.is_model])
 def test_every_model_says_what_the_issue_asks(entry_id: str) -> None:
     spec = load_catalog().get(entry_id)
     assert spec.input
-    assert spec.conversion
-    assert spec.conversion.converter in CONVERTERS
+    assert spec.conversion is None or spec.conversion.converter in CONVERTERS
+    assert spec.task != "embed" or spec.input.landmarks_template
     assert spec.licence
     assert spec.training_data
     assert spec.output
@@ -113,3 +115,15 @@ def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CatalogError, match="cannot be read"):
         load_catalog(files=[file])
+
+
+@pytest.mark.parametrize(
+    "spec", [each for each in load_catalog() if each.source.kind == "url"], ids=lambda each: each.id
+)
+def test_what_comes_from_an_address_says_who_vouches_for_it_and_is_never_default(spec: ModelSpec) -> None:
+    (file,) = spec.source.files
+    assert file.vouched_by.startswith("upstream: ") if file.sha256 else file.no_upstream_hash
+    assert spec.source.url.startswith("https://")
+    assert "/main/" not in spec.source.url
+    assert "/master/" not in spec.source.url
+    assert not spec.default

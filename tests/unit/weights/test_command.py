@@ -10,7 +10,14 @@ import typer
 from typer.testing import CliRunner
 
 from aiqyn.commands import weights as command
-from tests.unit.weights.builders import make_wheel, picture_entry, write_catalog
+from tests.unit.weights.builders import (
+    make_wheel,
+    picture_entry,
+    sha256,
+    unpinned_entry,
+    url_entry,
+    write_catalog,
+)
 from weights import catalog
 
 FIRST, SECOND = b"first picture", b"second picture"
@@ -136,3 +143,93 @@ def test_a_card_is_text_or_json(app: typer.Typer) -> None:
     assert out.startswith("# one\n\nA test file\n")
     code, out, _ = _run(app, "card", "one", "--json")
     assert json.loads(out)["picture"]["person"] == "Nobody"
+
+
+NOWHERE = "http://127.0.0.1:9/file.bin"
+
+
+@pytest.fixture
+def loose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """The program with one entry that nobody vouches for, and one behind an address that has its hash."""
+    file = write_catalog(tmp_path, unpinned_entry("loose", NOWHERE), url_entry("known", NOWHERE, FIRST))
+    monkeypatch.setattr(catalog, "BUILT_IN", (file,))
+    monkeypatch.setenv("AIQYN_WEIGHTS_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    program = typer.Typer()
+    command.register(program)
+    return program
+
+
+def test_an_unpinned_entry_is_listed_as_such_and_refused(loose: typer.Typer) -> None:
+    code, out, _ = _run(loose, "list")
+    assert out.splitlines()[1].split() == ["loose", "pictures", "unpinned", "?", "CC0-1.0"]
+    code, out, err = _run(loose, "pull", "loose", "--json")
+    assert code == 2
+    assert not json.loads(out)["entries"][0]["ready"]
+    assert "loose is unpinned: upstream publishes none." in err
+    assert _run(loose, "verify", "loose")[2] == "error: loose: unpinned; run: aiqyn weights pin loose\n"
+
+
+def test_pull_all_leaves_web_addresses_to_those_who_name_them(loose: typer.Typer) -> None:
+    code, _, err = _run(loose, "pull", "--all")
+    assert err.splitlines()[:2] == [
+        "loose: left out, it comes from a web address; to have it: aiqyn weights pin loose",
+        "known: left out, it comes from a web address; to have it: aiqyn weights pull known",
+    ]
+    assert code == 0
+
+
+def test_pin_shows_what_it_trusts_and_unpin_takes_it_back(loose: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(SECOND)
+    code, out, err = _run(loose, "pin", "loose", "--file", "a.onnx")
+    assert (code, err) == (0, "")
+    first, second, third, last = out.splitlines()
+    assert first == f"loose: trusts SHA-256 {sha256(SECOND)}, {len(SECOND)} bytes"
+    assert second.startswith("Vouched for by nobody but the operator of this machine: pinned by ")
+    assert second.endswith(" from the file a.onnx")
+    assert third == "Upstream's own hash could not be learnt: upstream publishes none"
+    assert last == "It is in its place."
+    assert _run(loose, "verify", "loose")[0] == 0
+    code, out, _ = _run(loose, "card", "loose", "--json")
+    assert json.loads(out)["source"]["files"][0]["sha256"] == sha256(SECOND)
+    code, out, _ = _run(loose, "unpin", "loose", "--json")
+    assert (code, json.loads(out)["unpinned"]["sha256"]) == (0, sha256(SECOND))
+    assert "unpinned" in _run(loose, "list")[1]
+
+
+def test_a_hash_alone_is_pinned_and_still_to_be_fetched(loose: typer.Typer) -> None:
+    code, out, _ = _run(loose, "pin", "loose", "--sha256", sha256(SECOND).upper(), "--json")
+    document = json.loads(out)
+    assert (code, document["state"], document["pinned"]["sha256"]) == (0, "absent", sha256(SECOND))
+    code, _, err = _run(loose, "pull", "loose")
+    assert code == 2
+    assert "cannot be reached" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["pin", "loose"], "either --sha256 HEX or --file PATH", id="nothing"),
+        pytest.param(["pin", "loose", "--sha256", "0" * 64, "--file", "x"], "either --sha256", id="both"),
+        pytest.param(
+            ["pin", "loose", "--sha256", "0" * 63], "64 hexadecimal digits, got 63", id="short hash"
+        ),
+        pytest.param(["pin", "loose", "--sha256", "g" * 64], "64 hexadecimal digits", id="not a hash"),
+        pytest.param(["pin", "loose", "--file", "none.onnx"], "none.onnx: No such file", id="no file"),
+        pytest.param(["pin", "loose", "--file", "."], ".: Is a directory", id="a folder"),
+        pytest.param(["pin", "loose", "--file", "empty.onnx"], "is empty (0 bytes)", id="an empty file"),
+        pytest.param(["pin", "known", "--sha256", "0" * 64], "known needs no pin", id="known already"),
+        pytest.param(["pin", "lose", "--sha256", "0" * 64], "unknown id 'lose', did you mean", id="unknown"),
+        pytest.param(["unpin", "loose"], "loose is not pinned here", id="nothing to take back"),
+    ],
+)
+def test_a_wrong_pin_is_one_line_and_2(
+    loose: typer.Typer, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "empty.onnx").touch()
+    code, out, err = _run(loose, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "cache" / "pins.toml").exists()

