@@ -5,6 +5,7 @@ Lawful lists are thousands of templates, where an approximate index would add mi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -102,10 +103,28 @@ class Gallery:
         if not self.subjects:
             return [Identification((), ()) for _ in probes]
         products = probes @ self._templates.T
+        probes.fill(0.0)  # a copy of somebody's face: the caller overwrites the original
         count = min(limit, len(self))
         if count <= _PICKED_ONE_BY_ONE:
             return [self._picked(row, count) for row in products]
         return [self._ranked(row, count) for row in np.maximum.reduceat(products, self._first_rows, axis=1)]
+
+    def similarity_to(self, subject_id: str, embedding: npt.ArrayLike) -> float | None:
+        """How much one embedding (D,) resembles one subject, as in `search`; None where it is not listed.
+
+        Raises:
+            GalleryError: as `search`.
+        """
+        place = bisect_left(self.subjects, subject_id)
+        if place == len(self) or self.subjects[place] != subject_id:
+            return None
+        probe = _unit_rows(np.asarray(embedding)[np.newaxis], "an embedding to compare")
+        own = self._templates[self._bounds[place] : self._bounds[place + 1]]
+        if probe.shape[1] != self.dimension:
+            raise GalleryError(f"an embedding has {probe.shape[1]} numbers, the templates {self.dimension}")
+        similarity = float((own @ probe[0]).max())
+        probe.fill(0.0)
+        return similarity
 
     def _picked(self, similarities: Float32, count: int) -> Identification:
         """The best subjects by one pass over the products for each; overwrites the products (N,).
@@ -139,4 +158,5 @@ def _unit_rows(values: npt.ArrayLike, what: str) -> Float32:
     squared = np.einsum("nd,nd->n", rows, rows)
     if (squared < _UNIT_TOLERANCE).any():
         raise GalleryError(f"{what} hold a row that is all zero")
-    return np.asarray(rows / np.sqrt(squared)[:, None], dtype=np.float32)
+    rows /= np.sqrt(squared)[:, None]  # in place: no further copy of a face is left behind
+    return rows
