@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -250,3 +251,13 @@ def test_a_tensor_has_the_models_channels_mean_and_scale() -> None:
     bgr = to_tensor(image[None], ModelInput((2, 2), "bgr"))
     assert bgr[0, :, 1, 1].tolist() == [10, 20, 30]
     assert (bgr.shape, bgr.dtype.name, bgr.flags.c_contiguous) == ((1, 3, 2, 2), "float32", True)
+
+
+@pytest.mark.parametrize("size_wh", [(40, 30), (36, 24), (20, 15), (13, 7)])
+def test_a_picture_shrunk_by_halving_first_is_the_one_shrunk_at_once(size_wh: tuple[int, int]) -> None:
+    waves = np.add.outer(np.sin(np.arange(120) / 17), np.cos(np.arange(160) / 23))
+    image = np.repeat(((waves + 2) * 63).astype(np.uint8)[..., None], 3, axis=2)
+    found, placement = resize(image, size_wh)
+    at_once = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(int) - at_once).max() <= 4
+    assert placement.scale_xy == (size_wh[0] / 160, size_wh[1] / 120)
