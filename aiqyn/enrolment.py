@@ -19,9 +19,9 @@ from api.review.watchlists import EntryTerms
 from api.services import Services
 from pipelines.build import Perception
 from pipelines.config import IdentificationConfig
-from pipelines.enrol import Enrolment, PictureReport, Reference, enrol_folder
+from pipelines.enrol import Enrolment, PictureReport, enrol_folder
 from pipelines.errors import EnrolError
-from pipelines.events import ModelRef
+from pipelines.recipes import TemplateRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,13 @@ def enrol_list(
     if not found.references:
         raise EnrolError(f"{references}: not one picture in it could be used")
     watchlist_id = services.records.ensure_watchlist(terms.watchlist, terms.purpose)
-    embedder = _embedder(perception)
+    recipe = TemplateRecipe.of(perception.models, perception.preprocessing)
     known = services.records.names(watchlist_id)
-    subject_ids, already = _add_entries(services, watchlist_id, found, terms, embedder, known)
+    subject_ids, already = _add_entries(services, watchlist_id, found, terms, recipe, known)
     if deployment is None:
         services.records.add_deployment(_deployment_terms(watchlist_id, terms))
     rate = false_alerts_per_1000_faces or IdentificationConfig().false_alerts_per_1000_faces
-    model = GalleryModel(embedder.id, embedder.sha256, perception.preprocessing, rate)
+    model = GalleryModel(recipe.embedder_id, recipe.embedder_sha256, perception.preprocessing, rate)
     version = services.galleries.begin(terms.deployment_id, model)
     return Enrolled(
         watchlist_id, terms.deployment_id, version, subject_ids, already, found.refused, found.missing
@@ -131,7 +131,7 @@ def _add_entries(
     watchlist_id: str,
     found: Enrolment,
     terms: ListTerms,
-    embedder: ModelRef,
+    recipe: TemplateRecipe,
     known: dict[str, str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     subject_ids: dict[str, str] = {}
@@ -141,17 +141,9 @@ def _add_entries(
             subject_ids[name] = known[name]
             already.append(name)
             continue
-        inputs = [_reference_input(picture, embedder) for picture in pictures]
+        inputs = [ReferenceInput(picture.portrait_jpeg, picture.embedding, recipe) for picture in pictures]
         subject_ids[name] = services.records.add_subject(watchlist_id, name, inputs, _entry_terms(terms))
     return subject_ids, tuple(already)
-
-
-def _reference_input(picture: Reference, embedder: ModelRef) -> ReferenceInput:
-    return ReferenceInput(picture.portrait_jpeg, picture.embedding, embedder.id, embedder.sha256)
-
-
-def _embedder(perception: Perception) -> ModelRef:
-    return next(model for model in perception.models if model.role == "embedder")
 
 
 def _entry_terms(terms: ListTerms) -> EntryTerms:

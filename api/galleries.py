@@ -24,6 +24,7 @@ from api.store.lists import ListRepository
 from api.store.models import GalleryVersion
 from pipelines.canonical import canonical_json
 from pipelines.galleries import GalleryPackage
+from pipelines.recipes import TemplateRecipe, embedder_part
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +54,11 @@ class GalleryModel:
     embedder_sha256: str
     preprocessing: str
     false_alerts_per_1000_faces: float
+
+    @property
+    def recipe(self) -> TemplateRecipe:
+        """What its templates are made with."""
+        return TemplateRecipe(self.embedder_id, self.embedder_sha256, embedder_part(self.preprocessing))
 
 
 class GalleryService:
@@ -106,7 +112,7 @@ class GalleryService:
         return sum(self._deliver(item, version) for item, version in known if version is not None)
 
     def _deliver(self, deployment: DeploymentTerms, newest: GalleryVersion) -> int:
-        model = _model_of(newest)
+        model = model_of(newest)
         if self._fingerprint(deployment, model) != newest.content_sha256:
             with self._database.write() as session:
                 newest = self._in_step(session, deployment, model)
@@ -140,7 +146,7 @@ class GalleryService:
         self, deployment: DeploymentTerms, version: GalleryVersion, worker_id: str
     ) -> GalleryPackage | None:
         """The gallery as one worker gets it; None when nobody is listed any more."""
-        subjects = self._records.gallery_subjects(deployment.watchlist_id, version.embedder_sha256)
+        subjects = self._records.gallery_subjects(deployment.watchlist_id, model_of(version).recipe.sha256)
         rows = [(subject.subject_id, row) for subject in subjects for row in subject.templates]
         if not rows:
             return None
@@ -167,7 +173,7 @@ class GalleryService:
         digest = _fingerprint(session, deployment, model, now)
         if newest is not None and newest.content_sha256 == digest:
             return newest
-        rows = lists.listed_references(deployment.watchlist_id, model.embedder_sha256, now)
+        rows = [row for row, _ in lists.listed_templates(deployment.watchlist_id, model.recipe.sha256, now)]
         version = GalleryVersion(
             deployment_id=deployment.deployment_id,
             version=newest.version + 1 if newest else 1,
@@ -193,9 +199,9 @@ class GalleryService:
 
 def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryModel, at: datetime) -> str:
     """What a gallery is made of, as a hash; without opening a single template."""
-    rows = ListRepository(session).listed_references(deployment.watchlist_id, model.embedder_sha256, at)
+    rows = ListRepository(session).listed_templates(deployment.watchlist_id, model.recipe.sha256, at)
     document = {
-        "references": [row.reference_id for row in rows],
+        "references": [row.reference_id for row, _ in rows],
         "cameras": sorted(deployment.camera_ids),
         "from": deployment.starts_at.isoformat(),
         "until": deployment.ends_at.isoformat(),
@@ -205,7 +211,8 @@ def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryMo
     return hashlib.sha256(canonical_json(document)).hexdigest()
 
 
-def _model_of(version: GalleryVersion) -> GalleryModel:
+def model_of(version: GalleryVersion) -> GalleryModel:
+    """What a version was made with."""
     return GalleryModel(
         version.embedder_id,
         version.embedder_sha256,

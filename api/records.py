@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -17,8 +18,9 @@ from api.review.watchlists import DEFAULT_MAX_ENTRIES, EntryTerms, check_entry, 
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository, person_key
-from api.store.models import Subject, SubjectReference, Watchlist
+from api.store.models import ReferenceTemplate, Subject, SubjectReference, Watchlist
 from api.vault import SubjectVault
+from pipelines.recipes import TemplateRecipe
 from vision.images import decode_image
 from vision.types import Float32
 
@@ -31,14 +33,12 @@ class ReferenceInput:
         portrait_jpeg: the face, encoded afresh from pixels by enrolment, so that nothing of the original
             file is in it.
         template: (D,) float32, unit length.
-        embedder_id: which model made the template.
-        embedder_sha256: exactly which file of it.
+        recipe: what the template was made with.
     """
 
     portrait_jpeg: bytes
     template: Float32
-    embedder_id: str
-    embedder_sha256: str
+    recipe: TemplateRecipe
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,7 +110,9 @@ class RecordService:
                 lists = ListRepository(session)
                 self._check_room(lists, watchlist_id)
                 lists.add(self._subject(subject_id, watchlist_id, name, terms))
-                lists.add(*self._references(subject_id, references))
+                for reference, template in self._references(subject_id, references):
+                    lists.add(reference)
+                    lists.add(template)
                 self._note(
                     session,
                     "entry_added",
@@ -180,13 +182,13 @@ class RecordService:
                 for row in ListRepository(session).listed(watchlist_id, self._clock())
             }
 
-    def gallery_subjects(self, watchlist_id: str, embedder_sha256: str) -> list[GallerySubject]:
-        """The list's entries in force with their templates of one model, in the order of their ids."""
+    def gallery_subjects(self, watchlist_id: str, recipe_sha256: str) -> list[GallerySubject]:
+        """The list's entries in force with their templates by one recipe, in the order of their ids."""
         with self._database.read() as session:
-            rows = ListRepository(session).listed_references(watchlist_id, embedder_sha256, self._clock())
+            rows = ListRepository(session).listed_templates(watchlist_id, recipe_sha256, self._clock())
         templates: dict[str, list[Float32]] = {}
-        for row in rows:
-            opened = self._vault.open_template(row.subject_id, row.reference_id, row.template_sealed)
+        for row, template in rows:
+            opened = self._vault.open_template(row.subject_id, row.reference_id, template.template_sealed)
             templates.setdefault(row.subject_id, []).append(opened)
         return [GallerySubject(subject_id, tuple(found)) for subject_id, found in templates.items()]
 
@@ -212,13 +214,14 @@ class RecordService:
             expires_at=terms.expires_at,
         )
 
-    def _references(self, subject_id: str, references: Sequence[ReferenceInput]) -> list[SubjectReference]:
-        rows = []
+    def _references(
+        self, subject_id: str, references: Sequence[ReferenceInput]
+    ) -> Iterator[tuple[SubjectReference, ReferenceTemplate]]:
         for position, reference in enumerate(references):
             reference_id = f"ref_{secrets.token_hex(12)}"
             jpeg = reference.portrait_jpeg
             height, width = decode_image(jpeg, name="portrait").shape[:2]
-            rows.append(
+            yield (
                 SubjectReference(
                     reference_id=reference_id,
                     subject_id=subject_id,
@@ -226,16 +229,43 @@ class RecordService:
                     portrait_sealed=self._vault.seal_portrait(subject_id, reference_id, jpeg),
                     portrait_width=width,
                     portrait_height=height,
-                    template_sealed=self._vault.seal_template(subject_id, reference_id, reference.template),
-                    embedder_id=reference.embedder_id,
-                    embedder_sha256=reference.embedder_sha256,
                     created_at=self._clock(),
-                )
+                ),
+                template_row(
+                    self._vault,
+                    (subject_id, reference_id),
+                    reference.template,
+                    reference.recipe,
+                    self._clock(),
+                ),
             )
-        return rows
 
     def _note(self, session: Session, kind: str, about: str, **detail: object) -> None:
         LedgerRepository(session).append(Happening(kind, self._clock(), "console", about, detail))
+
+
+def template_row(
+    vault: SubjectVault, of: tuple[str, str], template: Float32, recipe: TemplateRecipe, now: datetime
+) -> ReferenceTemplate:
+    """A template as it is stored.
+
+    Args:
+        vault: seals it under the subject's key.
+        of: subject and reference.
+        template: (D,) float32, unit length.
+        recipe: what it was made with.
+        now: aware.
+    """
+    subject_id, reference_id = of
+    return ReferenceTemplate(
+        reference_id=reference_id,
+        recipe_sha256=recipe.sha256,
+        embedder_id=recipe.embedder_id,
+        embedder_sha256=recipe.embedder_sha256,
+        preprocessing=recipe.preprocessing,
+        template_sealed=vault.seal_template(subject_id, reference_id, template),
+        created_at=now,
+    )
 
 
 def _slug(name: str) -> str:

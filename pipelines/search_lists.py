@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pipelines.events import ModelRef
 from pipelines.galleries import GalleryPackage
+from pipelines.recipes import TemplateRecipe, embedder_part
 from vision.errors import GalleryError
 from vision.identify.gallery import Gallery
 
@@ -73,15 +74,16 @@ def prepare_list(package: GalleryPackage, models: Iterable[ModelRef], preprocess
         GalleryError: its templates were made by another model, another file of it, or from faces prepared in
             another way; nothing they were compared with would mean anything.
     """
-    embedder = next(model for model in models if model.role == "embedder")
-    if (package.embedder_id, package.embedder_sha256) != (embedder.id, embedder.sha256):
+    enrolled = TemplateRecipe(
+        package.embedder_id, package.embedder_sha256, embedder_part(package.preprocessing)
+    )
+    own = TemplateRecipe.of(models, preprocessing)
+    if not enrolled.fits(own):
+        same_file = enrolled.embedder_sha256 == own.embedder_sha256
+        how = "; faces were prepared in another way" if same_file else ""
         raise GalleryError(
-            f"the list was enrolled with {package.embedder_id} ({package.embedder_sha256[:12]}…), this worker "
-            f"runs {embedder.id} ({embedder.sha256[:12]}…): enrol again or run that model"
+            f"templates are of embedder {enrolled}, this worker uses {own}{how}: run `aiqyn enrol --refresh`"
         )
-    enrolled, own = _of_embedder(package.preprocessing), _of_embedder(preprocessing)
-    if enrolled and own and enrolled != own:
-        raise GalleryError("the list was enrolled from faces prepared in another way: enrol again")
     return SearchList(package, Gallery(package.templates, package.subject_ids))
 
 
@@ -101,8 +103,3 @@ def choose_lists(
             tuple(package.deployment_id for package in covering[1:]),
         )
     return chosen
-
-
-def _of_embedder(preprocessing: str) -> str | None:
-    """The part of the line that says how faces became the embedder's input."""
-    return next((part for part in preprocessing.split() if part.startswith("embedder:")), None)

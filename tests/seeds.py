@@ -31,6 +31,7 @@ from api.services import Services, build_services
 from api.settings import Settings
 from pipelines.accounting import FrameAccounting
 from pipelines.events import Candidate, EvidenceItem, utc_now
+from pipelines.recipes import TemplateRecipe
 from pipelines.worker_keys import WorkerKeys
 from tests.event_builders import make_candidate
 from vision.images import encode_jpeg
@@ -45,6 +46,7 @@ WATCHLIST_NAME = "Missing persons"
 PURPOSE = "find people reported missing"
 EMBEDDER = "mobilefacenet-faceplugin"
 EMBEDDER_SHA256 = "a" * 64
+RECIPE = TemplateRecipe(EMBEDDER, EMBEDDER_SHA256, "embedder:bgr/112x112")
 ACCOUNTS = {
     "aigul": Role.OPERATOR,
     "daniyar": Role.OPERATOR,
@@ -200,9 +202,7 @@ def add_subject(services: Services, watchlist_id: str, name: str, *, face: int, 
     """The id of a new entry with one drawn portrait."""
     rng = np.random.default_rng(face)
     template = rng.standard_normal(512).astype(np.float32)
-    reference = ReferenceInput(
-        encode_jpeg(drawn_face(face)), template / np.linalg.norm(template), EMBEDDER, EMBEDDER_SHA256
-    )
+    reference = ReferenceInput(encode_jpeg(drawn_face(face)), template / np.linalg.norm(template), RECIPE)
     terms = EntryTerms(
         "inspector b. akhmetov",
         "prosecutor g. sadykova",

@@ -24,6 +24,7 @@ from pipelines.accounting import FrameAccounting
 from pipelines.build import Perception, PerceptionOptions, build_perception
 from pipelines.config import Config, IdentificationConfig, load_config
 from pipelines.pictures import shown_pictures
+from pipelines.recipes import TemplateRecipe
 from weights.store import WeightStore
 
 INTEGRATOR = "demo"
@@ -169,8 +170,8 @@ def _add_control(
     subject_id = enrolled.subject_ids[sample.subject_id]
     landmarks = np.asarray(sample.landmarks, dtype=np.float32)
     probe = perception.embedder.embed(sample.image, landmarks[None])
-    embedder = next(model for model in perception.models if model.role == "embedder")
-    listed = services.records.gallery_subjects(enrolled.watchlist_id, embedder.sha256)
+    recipe = TemplateRecipe.of(perception.models, perception.preprocessing)
+    listed = services.records.gallery_subjects(enrolled.watchlist_id, recipe.sha256)
     own = next(subject.templates for subject in listed if subject.subject_id == subject_id)
     point = perception.calibration.operating_point(
         gallery_templates=sum(len(subject.templates) for subject in listed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from api.review.deployments import DeploymentTerms
@@ -13,6 +13,7 @@ from api.store.models import (
     Deployment,
     DeploymentCamera,
     GalleryVersion,
+    ReferenceTemplate,
     Subject,
     SubjectReference,
     Watchlist,
@@ -30,7 +31,7 @@ class ListRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, *rows: Watchlist | Subject | SubjectReference | GalleryVersion) -> None:
+    def add(self, *rows: Watchlist | Subject | SubjectReference | ReferenceTemplate | GalleryVersion) -> None:
         """Keeps new rows."""
         self._session.add_all(rows)
         self._session.flush()
@@ -118,21 +119,60 @@ class ListRepository:
             .limit(1)
         ).one_or_none()
 
-    def listed_references(
-        self, watchlist_id: str, embedder_sha256: str, at: datetime
-    ) -> Sequence[SubjectReference]:
-        """References of one model of the entries in force, by entry and position."""
+    def listed_references(self, watchlist_id: str, at: datetime) -> Sequence[SubjectReference]:
+        """Pictures of the entries in force, by entry and position."""
         return self._session.scalars(
             select(SubjectReference)
             .join(Subject, Subject.subject_id == SubjectReference.subject_id)
-            .where(
-                Subject.watchlist_id == watchlist_id,
-                Subject.removed_at.is_(None),
-                Subject.expires_at > at,
-                SubjectReference.embedder_sha256 == embedder_sha256,
-            )
+            .where(*_in_force(watchlist_id, at))
             .order_by(SubjectReference.subject_id, SubjectReference.position)
         ).all()
+
+    def listed_templates(
+        self, watchlist_id: str, recipe_sha256: str, at: datetime
+    ) -> Sequence[tuple[SubjectReference, ReferenceTemplate]]:
+        """Pictures of the entries in force with their templates by one recipe, by entry and position."""
+        rows = self._session.execute(
+            select(SubjectReference, ReferenceTemplate)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .join(ReferenceTemplate, ReferenceTemplate.reference_id == SubjectReference.reference_id)
+            .where(*_in_force(watchlist_id, at), ReferenceTemplate.recipe_sha256 == recipe_sha256)
+            .order_by(SubjectReference.subject_id, SubjectReference.position)
+        )
+        return [(reference, template) for reference, template in rows]
+
+    def watchlists(self) -> Sequence[Watchlist]:
+        """All lists, in the order of their names."""
+        return self._session.scalars(select(Watchlist).order_by(Watchlist.name)).all()
+
+    def recipes(self, watchlist_id: str) -> Sequence[str]:
+        """Hashes of the recipes a list's templates were made by, those of ended entries included."""
+        return self._session.scalars(
+            select(ReferenceTemplate.recipe_sha256)
+            .join(SubjectReference, SubjectReference.reference_id == ReferenceTemplate.reference_id)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .where(Subject.watchlist_id == watchlist_id)
+            .distinct()
+            .order_by(ReferenceTemplate.recipe_sha256)
+        ).all()
+
+    def destroy_templates(self, watchlist_id: str, recipe_sha256: str) -> int:
+        """Deletes a list's templates by one recipe; returns how many there were."""
+        of_list = (
+            select(SubjectReference.reference_id)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .where(Subject.watchlist_id == watchlist_id)
+        )
+        rows = self._session.scalars(
+            select(ReferenceTemplate).where(
+                ReferenceTemplate.reference_id.in_(of_list),
+                ReferenceTemplate.recipe_sha256 == recipe_sha256,
+            )
+        ).all()
+        for row in rows:
+            self._session.delete(row)
+        self._session.flush()
+        return len(rows)
 
     def _terms(self, row: Deployment) -> DeploymentTerms:
         cameras = self._session.scalars(
@@ -148,3 +188,8 @@ class ListRepository:
             starts_at=row.starts_at,
             ends_at=row.ends_at,
         )
+
+
+def _in_force(watchlist_id: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on entries: of the list, neither removed nor past their end."""
+    return Subject.watchlist_id == watchlist_id, Subject.removed_at.is_(None), Subject.expires_at > at

@@ -46,7 +46,7 @@ class Subject(Base):
 
 
 class SubjectReference(Base):
-    """One picture of a subject: re-encoded portrait and template, both under the subject's data key."""
+    """One picture of a subject: the portrait, re-encoded, under the subject's data key."""
 
     __tablename__ = "subject_references"
 
@@ -56,9 +56,23 @@ class SubjectReference(Base):
     portrait_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     portrait_width: Mapped[int]
     portrait_height: Mapped[int]
-    template_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class ReferenceTemplate(Base):
+    """The template of one picture by one recipe, under the subject's data key.
+
+    While an embedder is being changed a picture has two; the old one goes once no worker uses it.
+    """
+
+    __tablename__ = "reference_templates"
+
+    reference_id: Mapped[str] = mapped_column(ForeignKey("subject_references.reference_id"), primary_key=True)
+    recipe_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     embedder_id: Mapped[str] = mapped_column(String(128))
     embedder_sha256: Mapped[str] = mapped_column(String(64))
+    preprocessing: Mapped[str] = mapped_column(Text)
+    template_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 

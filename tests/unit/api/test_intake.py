@@ -20,7 +20,7 @@ from pipelines.events import unsigned_document
 from pipelines.signing import SigningKey, sign_event
 from tests.api_client import Clients, FakeChance, FakeClock
 from tests.event_builders import make_evidence_item
-from tests.seeds import Seeded, add_control, seed
+from tests.seeds import RECIPE, Seeded, add_control, seed
 
 
 def count(seeded: Seeded, table: type) -> int:
@@ -178,7 +178,7 @@ def test_an_entry_needs_two_people_and_leaves_no_key_behind_when_refused(seeded:
 
 
 def test_templates_come_back_as_they_were_enrolled(seeded: Seeded) -> None:
-    subjects = seeded.services.records.gallery_subjects(seeded.watchlist_id, "a" * 64)
+    subjects = seeded.services.records.gallery_subjects(seeded.watchlist_id, RECIPE.sha256)
     assert {item.subject_id for item in subjects} == set(seeded.subject_ids)
     assert all(abs(float((item.templates[0] ** 2).sum()) - 1.0) < 1e-5 for item in subjects)
     assert seeded.services.records.gallery_subjects(seeded.watchlist_id, "b" * 64) == []

@@ -61,7 +61,7 @@ def test_faces_must_have_been_prepared_alike(enrolled: str, own: str, fits: bool
     if fits:
         assert len(prepare_list(package, MODELS, own).gallery) == 2
     else:
-        with pytest.raises(GalleryError, match="enrol again"):
+        with pytest.raises(GalleryError, match="enrol --refresh"):
             prepare_list(package, MODELS, own)
 
 
