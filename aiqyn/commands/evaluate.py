@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from aiqyn.commands import evaluate_detection, evaluate_faces, evaluate_tracking
+from aiqyn.commands import (
+    evaluate_calibration,
+    evaluate_detection,
+    evaluate_faces,
+    evaluate_identification,
+    evaluate_tracking,
+)
 
-_KINDS = (evaluate_faces, evaluate_detection, evaluate_tracking)
+_KINDS = (evaluate_faces, evaluate_identification, evaluate_calibration, evaluate_detection, evaluate_tracking)
 
 
 def register(app: typer.Typer) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.evaluate.errors import MissingExtraError
-from vision.boxes import area, xyxy_to_xywh
-from vision.types import Detections, Int64
+from vision.boxes import area, xywh_to_xyxy, xyxy_to_xywh
+from vision.types import Bool, Detections, Int64
 
 Float64: TypeAlias = npt.NDArray[np.float64]
 
@@ -62,6 +62,35 @@ class ClassMatches:
     ap50: float | None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class BoxMatches:
+    """Every box that counts, and what became of it at the wanted confidence.
+
+    Attributes:
+        truth_image: (T,) int64, row of the picture of each ground truth box that counts.
+        truth_class_id: (T,) int64.
+        truth_xyxy: (T, 4) float64 pixels.
+        truth_found: (T,) bool, whether a detection of at least the wanted confidence took it.
+        right_image: (R,) int64, row of the picture of each detection that is right.
+        false_image: (F,) int64, the same of each that matches nothing.
+        false_class_id: (F,) int64.
+        false_xyxy: (F, 4) float64 pixels.
+        false_confidence: (F,) float64.
+        precisions: class id → (101,) precision at the recalls 0, 0.01 … 1 over all confidences.
+    """
+
+    truth_image: Int64
+    truth_class_id: Int64
+    truth_xyxy: Float64
+    truth_found: Bool
+    right_image: Int64
+    false_image: Int64
+    false_class_id: Int64
+    false_xyxy: Float64
+    false_confidence: Float64
+    precisions: dict[int, Float64]
+
+
 def match_classes(
     images: Sequence[ScoredImage], min_confidence: float, min_size_px: float = 0.0
 ) -> list[ClassMatches]:
@@ -82,15 +111,26 @@ def match_classes(
     Raises:
         MissingExtraError: pycocotools is not installed.
     """
+    return match_boxes(images, min_confidence, min_size_px)[0]
+
+
+def match_boxes(
+    images: Sequence[ScoredImage], min_confidence: float, min_size_px: float = 0.0
+) -> tuple[list[ClassMatches], BoxMatches]:
+    """The classes as `match_classes` gives them, and every box; arguments and errors likewise."""
     class_ids = _class_ids(images)
     if not class_ids:
-        return []
-    evaluation = _evaluated(images, class_ids, min_size_px)
+        return [], _boxes([], min_confidence, ([], []), {})
+    truth, found = _truth(images), _found(images)
+    evaluation = _evaluated(len(images), truth, found, class_ids, min_size_px)
     precision = evaluation.eval["precision"]  # (IoU, recall, class, area, max detections)
-    results = []
+    results, precisions = [], {}
     for row, class_id in enumerate(class_ids):
         of_class = [image for image in evaluation.evalImgs if image and image["category_id"] == class_id]
         curve = precision[0, :, row, 0, 0]
+        known = bool((curve > -1).all())
+        if known:
+            precisions[class_id] = np.asarray(curve, np.float64)
         results.append(
             ClassMatches(
                 class_id=class_id,
@@ -99,10 +139,58 @@ def match_classes(
                 ),
                 true_positives=sum(_count(image, min_confidence, matched=True) for image in of_class),
                 false_positives=sum(_count(image, min_confidence, matched=False) for image in of_class),
-                ap50=float(curve.mean()) if (curve > -1).all() else None,
+                ap50=float(curve.mean()) if known else None,
             )
         )
-    return results
+    scored = [image for image in evaluation.evalImgs if image]
+    return results, _boxes(scored, min_confidence, (truth, found), precisions)
+
+
+def _boxes(
+    scored: list[dict[str, Any]],
+    min_confidence: float,
+    annotations: tuple[list[dict[str, Any]], list[dict[str, Any]]],
+    precisions: dict[int, Float64],
+) -> BoxMatches:
+    """Rows of annotations by what COCOeval matched; an annotation's id is its row plus one."""
+    truth, found = annotations
+    score_of = {annotation["id"]: np.float32(annotation["score"]) for annotation in found}
+    counted: list[tuple[dict[str, Any], bool]] = []
+    right: list[dict[str, Any]] = []
+    wrong: list[dict[str, Any]] = []
+    for image in scored:
+        for box_id, match, ignored in zip(
+            image["gtIds"], image["gtMatches"][0], image["gtIgnore"], strict=True
+        ):
+            if not ignored:
+                hit = match > 0 and score_of[int(match)] >= np.float32(min_confidence)
+                counted.append((truth[box_id - 1], bool(hit)))
+        confident = np.asarray(image["dtScores"], np.float32) >= np.float32(min_confidence)
+        told = confident & ~image["dtIgnore"][0].astype(bool)
+        for box_id, match, counts in zip(image["dtIds"], image["dtMatches"][0], told, strict=True):
+            if counts:
+                (right if match > 0 else wrong).append(found[box_id - 1])
+    return BoxMatches(
+        truth_image=_column([box for box, _ in counted], "image_id"),
+        truth_class_id=_column([box for box, _ in counted], "category_id"),
+        truth_xyxy=_corners([box for box, _ in counted]),
+        truth_found=np.array([hit for _, hit in counted], np.bool_),
+        right_image=_column(right, "image_id"),
+        false_image=_column(wrong, "image_id"),
+        false_class_id=_column(wrong, "category_id"),
+        false_xyxy=_corners(wrong),
+        false_confidence=np.array([box["score"] for box in wrong], np.float64),
+        precisions=precisions,
+    )
+
+
+def _column(boxes: list[dict[str, Any]], name: str) -> Int64:
+    return np.array([box[name] for box in boxes], np.int64)
+
+
+def _corners(boxes: list[dict[str, Any]]) -> Float64:
+    rows = np.array([box["bbox"] for box in boxes], np.float64).reshape(-1, 4)
+    return np.asarray(xywh_to_xyxy(rows), np.float64)
 
 
 def _count(image: dict[str, Any], min_confidence: float, *, matched: bool) -> int:
@@ -116,17 +204,23 @@ def _class_ids(images: Sequence[ScoredImage]) -> list[int]:
     return np.unique(np.concatenate(seen)).tolist() if seen else []
 
 
-def _evaluated(images: Sequence[ScoredImage], class_ids: list[int], min_size_px: float) -> Any:
+def _evaluated(
+    image_count: int,
+    truth_boxes: list[dict[str, Any]],
+    found_boxes: list[dict[str, Any]],
+    class_ids: list[int],
+    min_size_px: float,
+) -> Any:
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
         raise MissingExtraError("pycocotools") from error
     categories = [{"id": class_id} for class_id in class_ids]
-    pictures = [{"id": number} for number in range(len(images))]
+    pictures = [{"id": number} for number in range(image_count)]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints how long it took
         truth, found = COCO(), COCO()
-        for dataset, annotations in ((truth, _truth(images)), (found, _found(images))):
+        for dataset, annotations in ((truth, truth_boxes), (found, found_boxes)):
             dataset.dataset = {"images": pictures, "categories": categories, "annotations": annotations}
             dataset.createIndex()
         evaluation = COCOeval(truth, found, "bbox")

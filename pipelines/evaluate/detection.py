@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.evaluate.coco import ClassMatches, ScoredImage, match_classes
+from pipelines.evaluate.coco import BoxMatches, ClassMatches, ScoredImage, match_boxes
 from pipelines.evaluate.errors import EvaluationError
+from pipelines.evaluate.intervals import Interval, clustered_share_interval
 from pipelines.evaluate.labels import LabelledImage
 from pipelines.evaluate.progress import Progress
 from vision.errors import ImageError
@@ -72,6 +74,9 @@ class DetectionScore:
         ground_truth: boxes that count.
         min_confidence: at which recall and precision were taken.
         per_class: by label.
+        recall_interval_95: pictures drawn again, with all that is in each (`clustered_share_interval`).
+        precision_interval_95: likewise.
+        false_per_image_interval_95: likewise.
     """
 
     recall: float | None
@@ -82,6 +87,9 @@ class DetectionScore:
     ground_truth: int
     min_confidence: float
     per_class: dict[str, ClassScore]
+    recall_interval_95: Interval | None = None
+    precision_interval_95: Interval | None = None
+    false_per_image_interval_95: Interval | None = None
 
 
 @dataclass(slots=True)
@@ -90,11 +98,13 @@ class ScoredSet:
 
     Attributes:
         images: those that could be read.
+        paths: of those, in the same order.
         problems: one line per picture that could not.
         detect_seconds: spent in the detector.
     """
 
     images: list[ScoredImage] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     detect_seconds: float = 0.0
 
@@ -126,6 +136,7 @@ def detect_all(
             done.detect_seconds += time.perf_counter() - started
             size_wh = (image.shape[1], image.shape[0])
             done.images.append(ScoredImage(item.xyxy(size_wh), item.class_id, found))
+            done.paths.append(item.path)
         progress.advance()
     return done
 
@@ -150,7 +161,7 @@ def score_detections(
     """
     if not images:
         raise EvaluationError("not one picture could be read")
-    matches = match_classes(images, min_confidence, min_size_px)
+    matches, boxes = match_boxes(images, min_confidence, min_size_px)
     truths = sum(match.ground_truth for match in matches)
     if not truths:
         raise EvaluationError("the labels hold no box that counts")
@@ -168,7 +179,26 @@ def score_detections(
         per_class={
             labels[match.class_id]: _class_score(match) for match in matches if _is_worth_telling(match)
         },
+        **_intervals(boxes, len(images)),
     )
+
+
+def _intervals(boxes: BoxMatches, images: int) -> dict[str, Interval | None]:
+    """Boxes of one picture are alike, so pictures are what is drawn again."""
+    truths, found, right, wrong = (
+        np.bincount(rows, minlength=images)
+        for rows in (
+            boxes.truth_image,
+            boxes.truth_image[boxes.truth_found],
+            boxes.right_image,
+            boxes.false_image,
+        )
+    )
+    return {
+        "recall_interval_95": clustered_share_interval(found, truths),
+        "precision_interval_95": clustered_share_interval(right, right + wrong),
+        "false_per_image_interval_95": clustered_share_interval(wrong, np.ones(images), is_share=False),
+    }
 
 
 def _is_worth_telling(match: ClassMatches) -> bool:

@@ -16,9 +16,9 @@ class EvaluationError(PipelineError):
 class MissingExtraError(EvaluationError):
     """A package of the extra `evaluate` is not installed."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, what_it_does: str = "its figures are the field's own") -> None:
         super().__init__(
-            f"{package} is not installed: its figures are the field's own. "
+            f"{package} is not installed: {what_it_does}. "
             "Install the extra `evaluate`: pip install 'aiqyn[evaluate]'"
         )
         self.package = package

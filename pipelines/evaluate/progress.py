@@ -14,3 +14,6 @@ class Progress:
 
     def problem(self, line: str) -> None:
         """One input failed, and why; the rest goes on."""
+
+    def note(self, line: str) -> None:
+        """Something whoever reads the figures should know; nothing failed."""

@@ -30,6 +30,7 @@ from pipelines.evaluate.faces import (
 from pipelines.evaluate.labels import LabelFormat, read_labels
 from pipelines.evaluate.mot import MotBoxes, read_ground_truth, read_mot
 from pipelines.evaluate.progress import Progress
+from pipelines.evaluate.report.body import ReportBody
 from pipelines.evaluate.tracking import PERSON_LABEL, detections_from, score_tracks, track_frames
 from pipelines.evaluate.verification import impostor_quantiles
 from pipelines.families import SearchOptions
@@ -71,10 +72,12 @@ class Outcome:
     Attributes:
         document: JSON values.
         problems: how many inputs failed; each was reported to the `Progress`.
+        report: makes the report's body out of the document; None where there is none.
     """
 
     document: dict[str, Any]
     problems: int
+    report: Callable[[Mapping[str, Any]], ReportBody] | None = None
 
 
 @dataclass(frozen=True, slots=True)
