@@ -125,7 +125,11 @@ def centred_to_xyxy(cxcywh: Boxes) -> Boxes:
 
 
 def nms(
-    xyxy: Boxes, confidence: Boxes, max_iou: float, class_id: npt.NDArray[np.integer[Any]] | None = None
+    xyxy: Boxes,
+    confidence: Boxes,
+    max_iou: float,
+    class_id: npt.NDArray[np.integer[Any]] | None = None,
+    max_kept: int | None = None,
 ) -> npt.NDArray[np.int64]:
     """Greedy non-maximum suppression: of boxes that overlap, the most confident stays.
 
@@ -134,6 +138,7 @@ def nms(
         confidence: (N,).
         max_iou: two boxes that overlap more than this are taken for one object.
         class_id: (N,); boxes of different classes never suppress each other. None: all one class.
+        max_kept: the search ends with so many, which are the first of those there would be. None: all.
 
     Returns:
         (K,) rows kept, by falling confidence; among equals the earlier row comes first.
@@ -145,7 +150,7 @@ def nms(
         raise ImageError(f"nms: {len(xyxy)} boxes need as many confidences, got {len(confidence)}")
     waiting = np.argsort(-confidence, kind="stable")
     kept: list[int] = []
-    while len(waiting):
+    while len(waiting) and (max_kept is None or len(kept) < max_kept):
         best, rest = waiting[0], waiting[1:]
         kept.append(int(best))
         suppressed = iou(xyxy[best : best + 1], xyxy[rest])[0] > max_iou

@@ -21,8 +21,9 @@ def model_card(spec: ModelSpec) -> str:
     ):
         if text:
             sections += [f"## {heading}", text]
-    if len(spec.labels) > 1:
-        sections += [f"## Labels ({len(spec.labels)})", ", ".join(spec.labels)]
+    named = [label for label in spec.labels if label]
+    if len(named) > 1:
+        sections += [f"## Labels ({len(named)})", ", ".join(named)]
     return "\n\n".join(sections) + "\n"
 
 

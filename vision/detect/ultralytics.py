@@ -103,7 +103,7 @@ def decode_raw(columns: Tensor, placement: Placement, options: YoloOptions) -> D
     confidence = scores[best, np.arange(scores.shape[1])]
     likely = np.flatnonzero(confidence >= options.min_confidence)
     xyxy = centred_to_xyxy(columns[:_BOX_VALUES, likely].T.astype(np.float64))
-    kept = nms(xyxy, confidence[likely], options.max_iou, best[likely])[: options.max_detections]
+    kept = nms(xyxy, confidence[likely], options.max_iou, best[likely], options.max_detections)
     return _detections(xyxy[kept], confidence[likely][kept], best[likely][kept], placement)
 
 

@@ -128,7 +128,7 @@ def decode(rows: Tensor, placement: Placement, options: YoloOptions) -> Detectio
     box, class_id = np.nonzero(scores >= options.min_confidence)
     confidence = scores[box, class_id]
     xyxy = centred_to_xyxy(likely[box, :4].astype(np.float64))
-    kept = nms(xyxy, confidence, options.max_iou, class_id)[: options.max_detections]
+    kept = nms(xyxy, confidence, options.max_iou, class_id, options.max_detections)
     return Detections(
         placement.boxes_back(xyxy[kept]),
         as_float32(np.clip(confidence[kept], 0, 1)),

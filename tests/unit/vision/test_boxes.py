@@ -90,6 +90,16 @@ def test_nms_leaves_other_classes_alone() -> None:
     assert kept.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("max_kept", [0, 1, 7, 1000])
+def test_nms_that_ends_early_keeps_the_first_of_those_there_would_be(max_kept: int) -> None:
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 300, (200, 2))
+    xyxy, confidence = np.concatenate([corner, corner + 30], axis=1), random.uniform(size=200)
+    everything = boxes.nms(xyxy, confidence, 0.3)
+    assert len(everything) > 7
+    assert boxes.nms(xyxy, confidence, 0.3, max_kept=max_kept).tolist() == everything[:max_kept].tolist()
+
+
 def test_nms_refuses_lengths_that_differ() -> None:
     with pytest.raises(ImageError, match="as many confidences"):
         boxes.nms(UNIT, np.array([0.1, 0.2]), 0.5)
