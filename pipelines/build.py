@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
-from pipelines.calibrations import load_calibration
+from pipelines.calibrations import EmbedderInUse, load_calibration
 from pipelines.config import Config
 from pipelines.errors import ConfigError
 from pipelines.events import ModelRef
@@ -44,10 +45,6 @@ from weights.store import WeightStore
 TrackerName: TypeAlias = Literal["oc-sort", "bytetrack"]
 ModelRole: TypeAlias = Literal["detector", "face_detector", "embedder"]
 
-MIRRORED_EMBEDDERS = frozenset({"dlib-resnet"})
-"""Embedders that gain by averaging in the mirrored face. On two folds of LFW dlib's goes from 98.75 to 99.08 %,
-its true accepts at 0.1 % false matches from 90.4 to 92.7 %; MobileFaceNet's stay where they are."""
-
 START_CONFIDENCE = 0.5
 """What a detection needs to begin a track. The detectors report weaker ones as well, which carry tracks on."""
 
@@ -62,6 +59,7 @@ class PerceptionOptions:
         embedder: catalogue id.
         tracker: for people and vehicles, and for faces.
         runtime: providers and threads of every model.
+        calibration: a site's own file for the embedder; None for the shipped one.
     """
 
     detector: str | None = "yolov3-tiny"
@@ -69,6 +67,7 @@ class PerceptionOptions:
     embedder: str = "mobilefacenet-faceplugin"
     tracker: TrackerName = "oc-sort"
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+    calibration: Path | None = None
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -79,6 +78,7 @@ class PerceptionOptions:
             config.models.embedder,
             config.tracking.tracker,
             RuntimeOptions(config.worker.providers, config.worker.intra_op_threads),
+            config.identification.calibration,
         )
 
 
@@ -140,14 +140,16 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
     opened = _open_all(store, options)
     detector = _build(DETECTORS, opened["detector"], SearchOptions()) if options.detector else None
     face_detector = _build(FACE_DETECTORS, opened["face_detector"], SearchOptions())
-    embedder = _build(EMBEDDERS, opened["embedder"], _embedder_options(options.embedder))
+    embedder = _build(EMBEDDERS, opened["embedder"], EmbedderOptions())
     specs = [(role, each.spec) for role, each in opened.items()]
     return Perception(
         detector=detector,
         face_detector=face_detector,
         embedder=embedder,
         embedder_id=options.embedder,
-        calibration=load_calibration(options.embedder),
+        calibration=load_calibration(
+            options.embedder, options.calibration, in_use=_in_use(opened["embedder"].spec)
+        ),
         new_face_tracker=tracker_factory(options.tracker, face_detector.min_confidence, confirm_hits=1),
         new_object_tracker=tracker_factory(options.tracker, detector.min_confidence if detector else 0.0),
         models=tuple(ModelRef(role=role, id=spec.id, sha256=spec.sha256) for role, spec in specs),
@@ -195,7 +197,16 @@ def build_embedder(
 ) -> Embedder:
     """One embedder; arguments and errors as `build_detector`."""
     opened = _open(store, embedder_id, "embed", runtime)
-    return _build(EMBEDDERS, opened, options or _embedder_options(embedder_id))
+    return _build(EMBEDDERS, opened, options or EmbedderOptions())
+
+
+def embedder_in_use(store: WeightStore, embedder_id: str) -> EmbedderInUse:
+    """What a calibration is measured with and held against: the embedder as `build_embedder` makes it.
+
+    Raises:
+        ConfigError, WeightsError: as `build_detector`.
+    """
+    return _in_use(store.catalog.get(embedder_id))
 
 
 def tracker_factory(
@@ -262,14 +273,14 @@ def _build(families: Mapping[str, Family[Built, Wish]], opened: _Opened, wish: W
         raise ModelError(f"{spec.id}: {error}") from error
 
 
-def _embedder_options(embedder_id: str) -> EmbedderOptions:
-    return EmbedderOptions(mirrored=embedder_id in MIRRORED_EMBEDDERS)
-
-
 def _input_of(spec: ModelSpec) -> InputSpec:
     if spec.input is None:
         raise ConfigError(f"the catalogue does not say what {spec.id!r} takes")
     return spec.input
+
+
+def _in_use(spec: ModelSpec) -> EmbedderInUse:
+    return EmbedderInUse(spec.id, spec.sha256, _preprocessing("embedder", spec))
 
 
 def _preprocessing(role: str, spec: ModelSpec) -> str:
@@ -284,7 +295,7 @@ def _preprocessing(role: str, spec: ModelSpec) -> str:
     ]
     if wanted.landmarks_template:
         digest = hashlib.sha256(repr(wanted.landmarks_template).encode()).hexdigest()
-        mirrored = "+mirrored" if spec.id in MIRRORED_EMBEDDERS else ""
+        mirrored = "+mirrored" if EmbedderOptions().mirrored else ""
         parts.append(f"five-points={digest[:12]}{mirrored}")
     return f"{role}:{'/'.join(parts)}"
 

@@ -134,11 +134,19 @@ class TrackingConfig(Settings):
     tracker: Literal["oc-sort", "bytetrack"] = "oc-sort"
 
 
+WantedRate = Annotated[float, Field(gt=0, le=1000)]
+
+
 class IdentificationConfig(Settings):
     """When a track becomes a candidate."""
 
-    false_alerts_per_1000_faces: float = Field(
-        default=1.0, gt=0, le=1000, description="wanted rate at the gallery's size; sets the threshold"
+    false_alerts_per_1000_faces: WantedRate = Field(
+        default=1.0,
+        description="wanted rate at the gallery's size; sets the threshold. A list or camera may ask for a lower one",
+    )
+    calibration: Folder | None = Field(
+        default=None,
+        description="this site's own measurement (`aiqyn evaluate calibration`); null: the shipped one",
     )
     min_looks: int = Field(
         default=3,
@@ -160,6 +168,9 @@ class CameraSettings(Settings):
     inference_fps: float = Field(default=5.0, gt=0, le=240, description="frames per second the models see")
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     open_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
+    false_alerts_per_1000_faces: WantedRate | None = Field(
+        default=None, description="the camera's own wanted rate; the list's where that is lower, or null"
+    )
 
 
 class CameraConfig(CameraSettings):

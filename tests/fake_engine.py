@@ -13,17 +13,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.calibrations import load_calibration
 from pipelines.stages import Engines
+from tests.fake_calibration import strewn_calibration
 from vision.face.quality import FaceQuality
 from vision.track.ocsort import OcSort, OcSortOptions
 from vision.types import Detections, Faces, Float32, Frame, Image
 
 DIMENSION = 512
 EMBEDDER_ID = "mobilefacenet-faceplugin"
-"""The fake goes by the real one's name, so that the measured thresholds apply to it."""
+"""The fake goes by the real one's name."""
 
-CALIBRATION = load_calibration(EMBEDDER_ID)
+CALIBRATION = strewn_calibration(EMBEDDER_ID)
 
 _FACE_GREEN = 251
 _SHARP_RED, _BLURRED_RED = 253, 249
@@ -151,6 +151,7 @@ def fake_quality(image: Image, faces: Faces) -> list[FaceQuality]:
                 face_size_px=float(np.sqrt((xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1]))),
                 confidence=float(confidence),
                 sharpness=100.0,
+                score=float(confidence * min(np.sqrt((xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])) / 112, 1.0)),
                 yaw_ratio=0.0,
                 good=bool(good),
                 reasons=() if good else ("blurred",),

@@ -12,7 +12,13 @@ from aiqyn.commands import (
     evaluate_tracking,
 )
 
-_KINDS = (evaluate_faces, evaluate_identification, evaluate_calibration, evaluate_detection, evaluate_tracking)
+_KINDS = (
+    evaluate_faces,
+    evaluate_identification,
+    evaluate_calibration,
+    evaluate_detection,
+    evaluate_tracking,
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipelines.build import (
-    MIRRORED_EMBEDDERS,
     PerceptionOptions,
     build_detector,
     build_embedder,
     build_face_detector,
     build_perception,
+    embedder_in_use,
     tracker_factory,
 )
 from pipelines.config import load_config
@@ -74,12 +74,12 @@ def test_objects_are_not_everybodys_wish(store: WeightStore) -> None:
     assert isinstance(perception.new_object_tracker(), ByteTrack)
 
 
-@pytest.mark.models("dlib-resnet", "mobilefacenet-faceplugin")
-def test_the_preprocessing_tells_a_mirrored_embedder(store: WeightStore) -> None:
+@pytest.mark.models("dlib-resnet")
+def test_an_embedder_averages_in_the_mirrored_face_and_says_so(store: WeightStore) -> None:
     chips = np.random.default_rng(0).integers(0, 256, (1, 150, 150, 3), dtype=np.uint8)
     embedder = build_embedder(store, "dlib-resnet")
     assert isinstance(embedder, FaceEmbedder)
-    assert "dlib-resnet" in MIRRORED_EMBEDDERS
+    assert embedder_in_use(store, "dlib-resnet").preprocessing.endswith("+mirrored")
     assert np.allclose(embedder.embed_chips(chips), embedder.embed_chips(chips[:, :, ::-1]), atol=1e-5)
 
 

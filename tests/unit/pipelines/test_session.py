@@ -69,7 +69,7 @@ def test_a_listed_face_is_found_after_three_looks_and_once() -> None:
     assert (finding.track_id, finding.track_start_pts_seconds, finding.pts_seconds) == (1, 0.0, 0.2)
     assert finding.similarity >= finding.threshold
     assert finding.expected_false_alerts_per_1000_faces == 1.0
-    assert finding.calibration == "lfw2-cross-identity-pairs"
+    assert finding.calibration == "made-up"
     assert len(finding.alternatives) == 5
     assert finding.revision == 1
 

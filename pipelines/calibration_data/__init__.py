@@ -1,0 +1,1 @@
+"""Calibrations that ship: one JSON file per embedder, made by `aiqyn evaluate calibration`."""
