@@ -112,8 +112,9 @@ def _level(
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of broken maps is refused by `sift`
         centre = (corner + bbox[kept, :2]) * stride_px
         size = np.exp(bbox[kept, 2:]) * stride_px
+        xyxy = centred_to_xyxy(np.concatenate([centre, size], axis=1))
         landmarks = (corner[:, None] + kps[kept].reshape(-1, 5, 2)) * stride_px
-    return Candidates(centred_to_xyxy(np.concatenate([centre, size], axis=1)), confidence[kept], landmarks)
+    return Candidates(xyxy, confidence[kept], landmarks)
 
 
 def _rows(outputs: Mapping[str, Tensor], name: str, shape: tuple[int, int]) -> Tensor:

@@ -14,6 +14,7 @@ from pipelines.config import load_config
 from tests.builders import constant_model, noise, plain
 from vision.boxes import iou
 from vision.errors import ImageError, ModelError
+from vision.face.base import FaceDetector
 from vision.face.centerface import CenterFace, CenterFaceOptions, decode
 from vision.images import Placement, read_image
 from vision.runtime import InferenceSession
@@ -108,19 +109,19 @@ def test_another_model_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def centerface() -> CenterFace:
+def centerface() -> FaceDetector:
     return build_face_detector(WeightStore(load_config(None).paths.weights_dir, load_catalog()), "centerface")
 
 
 @pytest.mark.models("centerface")
-def test_nothing_is_found_where_nothing_is(centerface: CenterFace) -> None:
+def test_nothing_is_found_where_nothing_is(centerface: FaceDetector) -> None:
     for image in (plain((640, 480)), plain((1, 1)), plain((32, 700), (255, 255, 255))):
         assert len(centerface.detect(image)) == 0
 
 
 @pytest.mark.models("centerface")
 @pytest.mark.evaldata
-def test_faces_of_16_px_and_more_are_found(centerface: CenterFace, eval_data: Path) -> None:
+def test_faces_of_16_px_and_more_are_found(centerface: FaceDetector, eval_data: Path) -> None:
     folder = eval_data / "faces" / "wider60"
     labels = json.loads((folder / "labels.json").read_text())
     wanted = hits = false = 0
@@ -138,7 +139,7 @@ def test_faces_of_16_px_and_more_are_found(centerface: CenterFace, eval_data: Pa
 
 @pytest.mark.models("centerface")
 @pytest.mark.evaldata
-def test_landmarks_follow_the_picture(centerface: CenterFace, eval_data: Path) -> None:
+def test_landmarks_follow_the_picture(centerface: FaceDetector, eval_data: Path) -> None:
     path = eval_data / "faces" / "hamilton" / "references"
     image = read_image(next(path.glob("joe-biden/*")))
     upright = centerface.detect(image)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,10 @@ from onnx import helper, numpy_helper
 
 from pipelines.build import build_embedder, build_face_detector
 from pipelines.config import load_config
-from tests.builders import model_of, noise, plain, smooth
+from tests.builders import constant_model, model_of, noise, plain, smooth
 from vision.errors import ImageError, ModelError
 from vision.face.embed import EmbedderOptions, FaceEmbedder, unit_rows
-from vision.images import read_image
+from vision.images import read_image, to_tensor
 from vision.runtime import InferenceSession
 from vision.types import Float32, ModelInput
 from weights.catalog import load_catalog
@@ -65,7 +68,7 @@ def test_no_faces_are_no_rows() -> None:
 
 
 def test_mirrored_is_the_mean_of_both_sides() -> None:
-    one = FaceEmbedder(projecting(), INPUT, TEMPLATE)
+    one = FaceEmbedder(projecting(), INPUT, TEMPLATE, EmbedderOptions(mirrored=False))
     both = FaceEmbedder(projecting(), INPUT, TEMPLATE, EmbedderOptions(mirrored=True))
     some = chips(3)
     assert np.allclose(both.embed_chips(some), both.embed_chips(some[:, :, ::-1]), atol=1e-5)
@@ -126,6 +129,102 @@ def test_faces_that_cannot_be_aligned_are_refused(image: Any, points: Float32) -
 def test_a_model_and_a_template_that_do_not_fit_are_refused(size_wh: Any, template: Any) -> None:
     with pytest.raises(ModelError):
         FaceEmbedder(projecting(), ModelInput(size_wh, "bgr"), template)
+
+
+def shaped(given: Sequence[int | str], found: Sequence[int | str], node: str = "Flatten") -> InferenceSession:
+    """A model of those declared axes that gives back the first numbers of each chip, as (N, D, 1, 1) or (N, D).
+
+    Args:
+        given: axes of its input.
+        found: axes of its output.
+        node: `Flatten` for (N, D), `Reshape` for (N, D, 1, 1), `Squash` for (1, N × D).
+    """
+    tail = {"Flatten": [-1, DIMENSION], "Reshape": [-1, DIMENSION, 1, 1], "Squash": [1, -1]}[node]
+    constants = [
+        numpy_helper.from_array(np.array([0], np.int64), "from"),
+        numpy_helper.from_array(np.array([DIMENSION], np.int64), "to"),
+        numpy_helper.from_array(np.array([1], np.int64), "axis"),
+        numpy_helper.from_array(np.array(tail, np.int64), "tail"),
+    ]
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["flat"]),
+        helper.make_node("Slice", ["flat", "from", "to", "axis"], ["part"]),
+        helper.make_node("Reshape", ["part", "tail"], ["embedding"]),
+    ]
+    return InferenceSession(model_of(nodes, {"images": given}, {"embedding": found}, constants))
+
+
+def first_numbers(some: Any) -> Float32:
+    """What `shaped` gives: the first blue values of each chip, at unit length."""
+    return unit_rows(to_tensor(some, INPUT).reshape(len(some), -1)[:, :DIMENSION])
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "node", "fixed_batch"),
+    [
+        pytest.param(("n", 3, SIDE, SIDE), ("n", DIMENSION), "Flatten", None, id="free batch"),
+        pytest.param((1, 3, SIDE, SIDE), (1, DIMENSION), "Flatten", 1, id="one face a call"),
+        pytest.param((4, 3, SIDE, SIDE), (4, DIMENSION), "Flatten", 4, id="four faces a call"),
+        pytest.param(("n", 3, SIDE, SIDE), ("n", DIMENSION, 1, 1), "Reshape", None, id="four axes"),
+        pytest.param((1, 3, SIDE, SIDE), (1, DIMENSION, 1, 1), "Reshape", 1, id="four axes, one face"),
+        pytest.param(("n", 3, "h", "w"), ("n", "d"), "Flatten", None, id="nothing declared"),
+        pytest.param((1, 3, SIDE, SIDE), ("m", "d"), "Flatten", 1, id="undeclared length, one face"),
+        pytest.param(("n", 3, SIDE, SIDE), ("n", "d", "a", "b"), "Reshape", None, id="undeclared, four axes"),
+    ],
+)
+def test_every_layout_gives_the_same_rows(
+    given: Sequence[int | str], found: Sequence[int | str], node: str, fixed_batch: int | None
+) -> None:
+    embedder = FaceEmbedder(shaped(given, found, node), INPUT, TEMPLATE, EmbedderOptions(mirrored=False))
+    assert (embedder.dimension, embedder.fixed_batch) == (DIMENSION, fixed_batch)
+    for count in (1, 3, 5):
+        assert np.allclose(embedder.embed_chips(chips(count)), first_numbers(chips(count)), atol=1e-6)
+
+
+def test_the_channels_are_in_the_order_the_model_wants() -> None:
+    model = shaped(("n", 3, SIDE, SIDE), ("n", DIMENSION))
+    options = EmbedderOptions(mirrored=False)
+    rgb = FaceEmbedder(model, replace(INPUT, colour="rgb"), TEMPLATE, options)
+    bgr = FaceEmbedder(model, INPUT, TEMPLATE, options)
+    assert np.allclose(rgb.embed_chips(chips(3)), bgr.embed_chips(chips(3)[..., ::-1]), atol=1e-6)
+    assert not np.allclose(rgb.embed_chips(chips(3)), bgr.embed_chips(chips(3)), atol=1e-2)
+
+
+def test_a_model_that_mixes_its_faces_up_is_a_model_error() -> None:
+    """Declared for any batch, but with the batch of one it was traced with left in its last Reshape."""
+    embedder = FaceEmbedder(shaped(("n", 3, SIDE, SIDE), ("n", DIMENSION), "Squash"), INPUT, TEMPLATE)
+    assert embedder.embed_chips(chips(1)).shape == (1, DIMENSION)
+    with pytest.raises(ModelError, match=r"gave \(1, 12\) for 2 faces, \(2, 6\) expected; .*one face a call"):
+        embedder.embed_chips(chips(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "said"),
+    [
+        pytest.param(("n", SIDE, SIDE, 3), ("n", DIMENSION), "(N, 3, 8, 8) float32 in", id="channels last"),
+        pytest.param(("n", 1, SIDE, SIDE), ("n", DIMENSION), "not an embedder of 8×8 faces", id="grey"),
+        pytest.param(("n", 3, 4, 4), ("n", DIMENSION), "not an embedder of 8×8 faces", id="another size"),
+        pytest.param(
+            ("n", 3, SIDE, SIDE), ("n", DIMENSION, 1), "(N, D) or (N, D, 1, 1) out", id="three axes"
+        ),
+        pytest.param(("n", 3, SIDE, SIDE), ("n", DIMENSION, 2, 3), "(N, D) or (N, D, 1, 1) out", id="maps"),
+    ],
+)
+def test_another_model_is_refused_in_one_line(
+    given: Sequence[int | str], found: Sequence[int | str], said: str
+) -> None:
+    model = constant_model(
+        given, {"embedding": np.zeros([axis if isinstance(axis, int) else 1 for axis in found], np.float32)}
+    )
+    with pytest.raises(ModelError, match=re.escape(said)) as caught:
+        FaceEmbedder(InferenceSession(model), INPUT, TEMPLATE)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_detector_is_no_embedder() -> None:
+    model = constant_model(("n", 3, SIDE, SIDE), {name: np.zeros((1, 4), np.float32) for name in ("a", "b")})
+    with pytest.raises(ModelError, match="not an embedder: 1 inputs and 2 outputs, one of each expected"):
+        FaceEmbedder(InferenceSession(model), INPUT, TEMPLATE)
 
 
 @pytest.mark.evaldata
