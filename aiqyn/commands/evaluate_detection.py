@@ -17,6 +17,7 @@ from aiqyn.commands.evaluate_options import (
     load_settings,
 )
 from aiqyn.commands.evaluate_output import finish
+from aiqyn.commands.evaluate_report import NoReport, ReportChoice, ReportPath
 
 
 class Format(StrEnum):
@@ -44,6 +45,8 @@ def detection(  # noqa: PLR0913 - a command's options are its user's
         float,
         typer.Option("--min-size-px", min=0, help="Ignore smaller ground truth (root of its area)."),
     ] = 0.0,
+    report: ReportPath = None,
+    no_report: NoReport = False,
     threads: Threads = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -63,4 +66,5 @@ def detection(  # noqa: PLR0913 - a command's options are its user's
         min_size_px=min_size_px,
     )
     models = build_models(settings, threads)
-    finish(lambda progress: run_detection(models, request, progress), as_json=as_json)
+    choice = ReportChoice("detection", report, wanted=not no_report)
+    finish(lambda progress: run_detection(models, request, progress), as_json=as_json, choice=choice)

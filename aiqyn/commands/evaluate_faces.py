@@ -9,6 +9,7 @@ import typer
 
 from aiqyn.commands.evaluate_options import AsJson, ConfigFile, Threads, build_models, load_settings
 from aiqyn.commands.evaluate_output import finish
+from aiqyn.commands.evaluate_report import NoReport, ReportChoice, ReportPath
 from aiqyn.commands.exits import fail
 
 
@@ -17,7 +18,7 @@ def register(group: typer.Typer) -> None:
     group.command("faces")(faces)
 
 
-def faces(
+def faces(  # noqa: PLR0913 - a command's options are its user's
     images: Annotated[Path, typer.Option("--images", help="Folder of pictures, a sub-folder per person.")],
     pairs: Annotated[
         Path | None, typer.Option("--pairs", help="CSV: image_a,image_b,same; paths relative to --images.")
@@ -27,6 +28,8 @@ def faces(
         bool,
         typer.Option("--thresholds", help="Add the similarity strangers reach at falling false match rates."),
     ] = False,
+    report: ReportPath = None,
+    no_report: NoReport = False,
     threads: Threads = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -45,4 +48,5 @@ def faces(
         quantiles=thresholds,
     )
     models = build_models(settings, threads)
-    finish(lambda progress: run_faces(models, request, progress), as_json=as_json)
+    choice = ReportChoice("faces", report, wanted=not no_report)
+    finish(lambda progress: run_faces(models, request, progress), as_json=as_json, choice=choice)

@@ -17,6 +17,7 @@ from aiqyn.commands.evaluate_options import (
     load_settings,
 )
 from aiqyn.commands.evaluate_output import finish
+from aiqyn.commands.evaluate_report import NoReport, ReportChoice, ReportPath
 
 
 class TrackerChoice(StrEnum):
@@ -47,6 +48,8 @@ def tracking(  # noqa: PLR0913 - a command's options are its user's
         Path | None,
         typer.Option("--detections", help="det.txt in MOTChallenge format, instead of a detector."),
     ] = None,
+    report: ReportPath = None,
+    no_report: NoReport = False,
     threads: Threads = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -64,4 +67,5 @@ def tracking(  # noqa: PLR0913 - a command's options are its user's
         detections=detections,
     )
     models = build_models(settings, threads)
-    finish(lambda progress: run_tracking(models, request, progress), as_json=as_json)
+    choice = ReportChoice("tracking", report, wanted=not no_report)
+    finish(lambda progress: run_tracking(models, request, progress), as_json=as_json, choice=choice)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.evaluate.errors import EvaluationError
+from pipelines.evaluate.intervals import Interval, clustered_share_interval
 from pipelines.evaluate.progress import Progress
 from pipelines.evaluate.verification import (
     Float64,
@@ -89,6 +90,8 @@ class FaceScore:
         impostor_pairs: cross-identity pairs compared.
         genuine_pairs: listed pairs of one person.
         undetected_pairs: pairs with a picture that gave no face; all are errors.
+        tar_at_fmr_interval_95: of `tar_at_fmr` at that similarity: people drawn again, each with all pairs
+            of theirs.
     """
 
     verification: Verification
@@ -98,6 +101,7 @@ class FaceScore:
     impostor_pairs: int
     genuine_pairs: int
     undetected_pairs: int
+    tar_at_fmr_interval_95: dict[str, Interval | None]
 
 
 def read_pairs(path: Path) -> FacePairs:
@@ -259,6 +263,20 @@ def score_faces(pairs: FacePairs, faces: FaceSet) -> FaceScore:
         impostor_pairs=tail.impostor_pairs,
         genuine_pairs=len(listed),
         undetected_pairs=int(np.isnan(similarity).sum()),
+        tar_at_fmr_interval_95={
+            rate: _true_accept_interval(pairs, similarity, at) for rate, at in thresholds.items()
+        },
+    )
+
+
+def _true_accept_interval(pairs: FacePairs, similarity: Float64, threshold: float | None) -> Interval | None:
+    if threshold is None:
+        return None
+    person = identities(pairs.images)[pairs.first[pairs.same]]
+    people = int(person.max(initial=-1)) + 1
+    accepted = similarity[pairs.same] > threshold
+    return clustered_share_interval(
+        np.bincount(person[accepted], minlength=people), np.bincount(person, minlength=people)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,9 @@ from pipelines.evaluate.labels import LabelFormat, read_labels
 from pipelines.evaluate.mot import MotBoxes, read_ground_truth, read_mot
 from pipelines.evaluate.progress import Progress
 from pipelines.evaluate.report.body import ReportBody
+from pipelines.evaluate.report.detection import DetectionMatter, detection_body
+from pipelines.evaluate.report.faces import FacesMatter, faces_body
+from pipelines.evaluate.report.tracking import TrackingMatter, tracking_body
 from pipelines.evaluate.tracking import PERSON_LABEL, detections_from, score_tracks, track_frames
 from pipelines.evaluate.verification import impostor_quantiles
 from pipelines.families import SearchOptions
@@ -127,7 +131,8 @@ def run_faces(models: Models, request: FacesRequest, progress: Progress) -> Outc
     document |= _about_faces(faces, len(images)) | {
         "models": models.named(face_detector=request.face_detector, embedder=request.embedder)
     }
-    return Outcome(document, len(faces.problems))
+    matter = FacesMatter(request.images, tuple(images), faces, pairs)
+    return Outcome(document, len(faces.problems), partial(faces_body, matter))
 
 
 def _about_faces(faces: FaceSet, images: int) -> dict[str, Any]:
@@ -186,7 +191,8 @@ def run_detection(models: Models, request: DetectionRequest, progress: Progress)
         "detect_ms_per_image": _ms(done.detect_seconds, len(done.images)),
         "models": models.named(detector=request.detector),
     }
-    return Outcome(document, len(done.problems))
+    matter = DetectionMatter(done, examinee.labels, examinee.min_confidence, request.min_size_px)
+    return Outcome(document, len(done.problems), partial(detection_body, matter))
 
 
 def object_examinee(models: Models, detector_id: str) -> Examinee:
@@ -259,7 +265,8 @@ def run_tracking(models: Models, request: TrackingRequest, progress: Progress) -
         "update_ms": video.update_ms,
         "models": models.named(**used),
     }
-    return Outcome(document, len(lost))
+    matter = TrackingMatter(request.video, ground_truth, video.tracks, frames)
+    return Outcome(document, len(lost), partial(tracking_body, matter))
 
 
 def _find_people(models: Models, request: TrackingRequest) -> tuple[Callable[[Frame], Detections], Tracker]:

@@ -124,3 +124,8 @@ def percent(share: float | None) -> str:
 def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
     """An interval of shares; empty for None."""
     return "" if interval is None else f"{percent(interval[0])} to {percent(interval[1])}"
+
+
+def nominal(rate: str | float) -> str:
+    """A rate that was chosen, not measured: 10 %, 0.3 %."""
+    return f"{100 * float(rate):g} %"

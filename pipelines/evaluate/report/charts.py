@@ -29,7 +29,14 @@ _CONFIG: Mapping[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 12,
     },
-    "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "labelLimit": 220, "title": None},
+    "legend": {
+        "labelColor": "currentColor",
+        "titleColor": "currentColor",
+        "labelLimit": 420,
+        "title": None,
+        "orient": "bottom",
+        "columns": 2,
+    },
     "range": {"category": list(_PALETTE)},
 }
 _BINS = 80
@@ -219,6 +226,25 @@ def intervals(rows: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
         ],
     }
     return _sized(drawn, height={"step": 18 if len(series) > 1 else 26})
+
+
+def bars(rows: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
+    """Shares by name as bars, each with its figure; `name` and `value`, which may lie below 0."""
+    x = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "%"}}
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    words = {"field": "value", "type": "quantitative", "format": ".1%"}
+    drawn = {
+        "data": {"values": [dict(row) for row in rows]},
+        "encoding": {"x": dict(x, scale={"domainMax": 1}), "y": y},
+        "layer": [
+            {"mark": {"type": "bar", "color": _PALETTE[0], "opacity": 0.8}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 4, "fill": "currentColor"},
+                "encoding": {"text": words},
+            },
+        ],
+    }
+    return _sized(drawn, height={"step": 26})
 
 
 def curves(

@@ -21,6 +21,7 @@ from pipelines.evaluate.report.body import (
     Plot,
     ReportBody,
     Table,
+    nominal,
     percent,
     percent_interval,
 )
@@ -126,7 +127,7 @@ def _summary(document: Mapping[str, Any]) -> str:
 def _headline(document: Mapping[str, Any]) -> tuple[Figure, ...]:
     figures = [
         Figure(
-            f"misses at {percent(float(rate))} false alerts",
+            f"misses at {nominal(rate)} false alerts",
             percent(fnir),
             percent_interval(document["fnir_at_fpir_interval_95"][rate]),
             "" if fnir is not None else "too few strangers measured: ten false alerts are needed",
@@ -145,7 +146,7 @@ def _headline(document: Mapping[str, Any]) -> tuple[Figure, ...]:
 def _operating_points(document: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
-            percent(float(rate)),
+            nominal(rate),
             percent(fnir),
             percent_interval(document["fnir_at_fpir_interval_95"][rate]) or "–",
             _number(document["threshold_at_fpir"][rate]),
@@ -181,7 +182,7 @@ def _cctv_plot(document: Mapping[str, Any]) -> Plot:
         for name, figures in {"photographs": document, **document["cctv"]}.items()
         if (interval := figures["fnir_at_fpir_interval_95"][rate]) is not None
     ]
-    title = f"misses at {percent(float(rate))} false alerts"
+    title = f"misses at {nominal(rate)} false alerts"
     return Plot(
         "Under simulated CCTV",
         charts.intervals(rows, title),
@@ -215,7 +216,7 @@ def _cctv_table(document: Mapping[str, Any]) -> Table:
         "false alerts, fixed",
     )
     return Table(
-        f"Simulated CCTV at {percent(float(rate))} false alerts",
+        f"Simulated CCTV at {nominal(rate)} false alerts",
         columns,
         tuple(rows),
         "Fixed: the threshold measured on photographs, as a calibration on photographs would set it.",
@@ -228,7 +229,7 @@ def _group_rows(groups: Mapping[str, Any]) -> list[dict[str, Any]]:
         for rate, value in rates["fnir_at_fpir"].items():
             interval = rates["fnir_at_fpir_interval_95"][rate]
             if interval is not None:
-                series = f"misses at {percent(float(rate))}"
+                series = f"misses at {nominal(rate)}"
                 rows.append(
                     {"name": label, "series": series, "value": value, "low": interval[0], "high": interval[1]}
                 )
@@ -247,7 +248,7 @@ def _group_table(groups: Mapping[str, Any]) -> Table:
     rows = [
         (
             label,
-            percent(float(rate)),
+            nominal(rate),
             str(rates["mated_probes"]),
             percent(rates["fnir_at_fpir"][rate]),
             percent_interval(rates["fnir_at_fpir_interval_95"][rate]) or "–",
