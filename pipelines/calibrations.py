@@ -180,7 +180,9 @@ def _refuse_another(document: _File, in_use: EmbedderInUse, where: str) -> None:
 
 
 def _shipped(embedder_id: str) -> bytes:
-    files = {entry.name: entry for entry in resources.files(SHIPPED).iterdir() if entry.name.endswith(".json")}
+    files = {
+        entry.name: entry for entry in resources.files(SHIPPED).iterdir() if entry.name.endswith(".json")
+    }
     entry = files.get(f"{embedder_id}.json")
     if entry is None:
         known = ", ".join(sorted(name.removesuffix(".json") for name in files)) or "none"
