@@ -249,10 +249,14 @@ class Jwks(Wire):
 
 
 class Health(Wire):
-    """Whether the process does its work; `parts` names each background thread."""
+    """Whether the process does its work; `parts` names each background thread.
+
+    `notices`: what stops no work of this process and has to be mended elsewhere; the status does not depend on it.
+    """
 
     status: str
     parts: dict[str, str]
+    notices: list[str] = []
 
 
 Problem.model_rebuild()

@@ -21,11 +21,13 @@ from api.outlets.outbox import OutboxPublisher
 from api.oversight import Oversight
 from api.passwords import Passwords
 from api.records import RecordService
+from api.references import ReferenceService
 from api.settings import Settings
 from api.store.engine import Database
 from api.store.migrate import current_revision, newest_revision
 from api.store.open import open_database
 from api.stream import Bus, connect_bus
+from api.template_watch import TemplateWatch
 from api.vault import SubjectVault
 from pipelines.errors import PipelineError
 from pipelines.events import utc_now
@@ -45,12 +47,14 @@ class Services:
     desk: ReviewDesk
     oversight: Oversight
     records: RecordService
+    references: ReferenceService
     controls: ControlLibrary
     evidence: EvidenceCabinet
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
     galleries: GalleryService
+    templates: TemplateWatch | None
     bus: Bus | None
     outbox: OutboxPublisher | None
     background: Background
@@ -78,6 +82,18 @@ class Services:
             "bus": self._bus_state(),
             **self.background.readiness(),
         }
+
+    def notices(self) -> list[str]:
+        """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
+        waiting = len(self.templates.notices) if self.templates else 0
+        if not waiting:
+            return []
+        return [
+            (
+                f"{waiting} galleries are refused by their workers, whose embedder made other templates: run `aiqyn enrol "
+                "--refresh`; the log names them"
+            )
+        ]
 
     def _database_state(self) -> str:
         try:
@@ -124,7 +140,9 @@ def build_services(
     bus = _bus(settings, intake, keys)
     outbox = OutboxPublisher(database, bus, clock) if bus else None
     records = RecordService(database, vault, clock)
+    references = ReferenceService(database, vault, clock)
     galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
+    templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
     services = Services(
         settings=settings,
         database=database,
@@ -135,12 +153,14 @@ def build_services(
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),
         records=records,
+        references=references,
         controls=controls,
         evidence=evidence,
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,
         galleries=galleries,
+        templates=templates,
         bus=bus,
         outbox=outbox,
         background=Background([]),
@@ -167,4 +187,6 @@ def _background(services: Services) -> Background:
             BackgroundLoop("outbox", services.outbox.run_once, interval),
             BackgroundLoop("galleries", services.galleries.run_once, GALLERY_INTERVAL_SECONDS),
         ]
+    if services.templates is not None:
+        loops.append(BackgroundLoop("templates", services.templates.run_once, GALLERY_INTERVAL_SECONDS))
     return Background(loops)

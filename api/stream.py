@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
+from api.template_watch import CameraReports
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
 from pipelines.errors import PipelineError
 from pipelines.gallery_bus import GalleryPublisher
@@ -49,6 +50,7 @@ class Bus:
         self._failures: dict[str, int] = {}
         self._publisher = ConfirmedPublisher(redis)
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
+        self.cameras = CameraReports(redis)
 
     def take_in(self) -> int:
         """Reads the next candidates, keeps each, and acknowledges it after its commit.

@@ -9,8 +9,9 @@ without its suffix. Hidden files and files with other suffixes than pictures hav
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,15 +24,31 @@ from vision.face.align import portrait
 from vision.face.quality import FaceQuality
 from vision.folder import list_images, natural_key
 from vision.identify.gallery import Gallery
-from vision.images import decode_image, encode_jpeg, read_image
+from vision.images import decode_image, encode_jpeg
 from vision.types import Faces, Float32, Image
 
 PORTRAIT_SIZE_PX = 320
 
-Outcome = Literal["ok", "no_face", "several_faces", "unreadable"]
+Outcome = Literal[
+    "ok",
+    "no_face",
+    "several_faces",
+    "unreadable",
+    "duplicate",
+    "shared_picture",
+    "outlier",
+    "conflict",
+]
+"""The last four say what the references of a list are to each other: see `pipelines.reference_check`."""
+
+OTHER_FACES = "other_faces"
+"""Note on a picture that shows somebody else as well, clearly smaller: see `_main_face`."""
 
 _BACKGROUND_SIDE = 0.5
 """A face less than half as wide as the main one stands behind it and is nobody's reference."""
+
+_SMALLER_SIDE = 0.75
+"""A face less than three quarters as wide covers about half the area: clearly the smaller of two."""
 
 _BACKGROUND_SIDE_AT_EDGE = 0.8
 """A face that the picture's edge cuts off is no subject either, unless it is nearly as large."""
@@ -49,6 +66,8 @@ class Reference:
         embedding: (D,) float32, of unit length: biometric data, never printed.
         portrait_jpeg: the face upright, `PORTRAIT_SIZE_PX` square, encoded anew, without metadata.
         quality: of the face in the picture.
+        picture_sha256: of the file, to know it again; empty where it came without one.
+        other_faces: whether somebody else is in the picture, clearly smaller and aside.
     """
 
     subject_id: str
@@ -56,6 +75,13 @@ class Reference:
     embedding: Float32
     portrait_jpeg: bytes
     quality: FaceQuality
+    picture_sha256: str = ""
+    other_faces: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not so good about it."""
+        return self.quality.reasons + ((OTHER_FACES,) if self.other_faces else ())
 
     def __repr__(self) -> str:
         return f"Reference(dimension={len(self.embedding)})"
@@ -170,7 +196,8 @@ def enrol_picture(data: bytes, subject_id: str, name: str, engines: Engines) -> 
         image = decode_image(data, name=name)
     except VisionError as error:
         raise _RefusedError("unreadable", str(error)) from error
-    return enrol_image(image, subject_id, name, engines)
+    reference = enrol_image(image, subject_id, name, engines)
+    return replace(reference, picture_sha256=hashlib.sha256(data).hexdigest())
 
 
 def enrol_image(image: Image, subject_id: str, name: str, engines: Engines) -> Reference:
@@ -183,38 +210,41 @@ def enrol_image(image: Image, subject_id: str, name: str, engines: Engines) -> R
         engines: the models the template will be compared with.
     """
     faces = engines.face_detector.detect(image)
-    main = _main_face(faces, image, name)
+    main, other_faces = _main_face(faces, image, name)
     (quality,) = engines.measure_quality(image, main)
     (embedding,) = engines.embedder.embed(image, main.landmarks)
     picture = portrait(image, main.landmarks[0], PORTRAIT_SIZE_PX)
-    return Reference(subject_id, name, embedding, encode_jpeg(picture), quality)
+    return Reference(subject_id, name, embedding, encode_jpeg(picture), quality, other_faces=other_faces)
 
 
 def _enrol_file(
     subject_id: str, path: Path, folder: Path, engines: Engines
 ) -> tuple[PictureReport, Reference | None]:
     try:
-        image = read_image(path)
-    except VisionError as error:
-        return PictureReport(path, subject_id, "unreadable", str(error)), None
-    try:
-        reference = enrol_image(image, subject_id, str(path), engines)
+        reference = enrol_picture(_content(path), subject_id, str(path), engines)
     except _RefusedError as error:
         return PictureReport(path, subject_id, error.outcome, str(error)), None
     except VisionError as error:
         return PictureReport(path, subject_id, "unreadable", f"{path}: {error}"), None
-    relative = Reference(
-        subject_id,
-        str(path.relative_to(folder)),
-        reference.embedding,
-        reference.portrait_jpeg,
-        reference.quality,
-    )
-    return PictureReport(path, subject_id, "ok", notes=reference.quality.reasons), relative
+    reference = replace(reference, name=str(path.relative_to(folder)))
+    return PictureReport(path, subject_id, "ok", notes=reference.notes), reference
 
 
-def _main_face(faces: Faces, image: Image, name: str) -> Faces:
-    """The one face a picture shows, one row; bystanders far behind or cut off at the edge aside."""
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise _RefusedError("unreadable", f"{path}: {reason}") from error
+
+
+def _main_face(faces: Faces, image: Image, name: str) -> tuple[Faces, bool]:
+    """The one face a picture shows, one row, and whether another one is to be told of.
+
+    Faces far behind or cut off at the edge are nobody's. Beside those, another face is borne, and told, where
+    nobody could mean it: the main face covers the picture's middle and every other covers about half its area or
+    less. Any other company refuses the picture: somebody else's reference is worse than one less.
+    """
     if not len(faces):
         raise _RefusedError(
             "no_face", f"{name}: no face found; use a picture of one person facing the camera"
@@ -226,12 +256,16 @@ def _main_face(faces: Faces, image: Image, name: str) -> Faces:
     at_edge = (faces.xyxy[:, :2] <= margin).any(axis=1)
     at_edge |= (faces.xyxy[:, 2:] >= np.array([width, height]) - margin).any(axis=1)
     limit = np.where(at_edge, _BACKGROUND_SIDE_AT_EDGE, _BACKGROUND_SIDE)
-    subjects = int(np.count_nonzero(sides >= limit * sides[main]))
-    if subjects > 1:
+    visible = sides >= limit * sides[main]
+    others = visible & (np.arange(len(faces)) != main)
+    middle = np.array([width, height]) / 2
+    covers = bool((faces.xyxy[main, :2] <= middle).all() and (faces.xyxy[main, 2:] >= middle).all())
+    if others.any() and not (covers and (sides[others] < _SMALLER_SIDE * sides[main]).all()):
+        found = int(np.count_nonzero(visible))
         raise _RefusedError(
-            "several_faces", f"{name}: {subjects} faces found; crop it to the one person it stands for"
+            "several_faces", f"{name}: {found} faces found; crop it to the one person it stands for"
         )
-    return faces[np.array([main], np.int64)]
+    return faces[np.array([main], np.int64)], bool(others.any())
 
 
 def _subject_folders(folder: Path) -> list[str]:

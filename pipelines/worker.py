@@ -106,6 +106,7 @@ class Worker:
         self._follower = GalleryFollower(redis, keys)
         self._bus_was_away = False
         self._prepared: dict[tuple[str, int], SearchList | None] = {}
+        self._refused: dict[tuple[str, int], str] = {}
         self._next_check_seconds = self._next_status_seconds = 0.0
         parts = self._parts(config)
         self._watches = {
@@ -175,6 +176,7 @@ class Worker:
         packages = {(package.deployment_id, package.version): package for package in active.values()}
         for key in set(self._prepared) - set(packages):
             del self._prepared[key]  # nothing of a list that was withdrawn is kept
+            self._refused.pop(key, None)
         usable = [package for key, package in packages.items() if self._prepare(key, package) is not None]
         for camera_id, (package, waiting) in choose_lists(usable, self._watches).items():
             chosen = self._prepared[package.deployment_id, package.version] if package else None
@@ -192,6 +194,7 @@ class Worker:
             except GalleryError as error:
                 _log.error("list_refused", deployment_id=package.deployment_id, reason=str(error))
                 self._prepared[key] = None
+                self._refused[key] = str(error)
         return self._prepared[key]
 
     def _tell_status(self, *, now: bool = False) -> None:
@@ -211,6 +214,7 @@ class Worker:
             "deployment_id": status.deployment_id or "",
             "gallery_version": status.gallery_version or "",
             "deployments_waiting": json.dumps(self._crowded.get(camera_id, ())),
+            "lists_refused": json.dumps({name: reason for (name, _), reason in self._refused.items()}),
             "frame_accounting": json.dumps(asdict(status.frame_accounting), sort_keys=True),
             "candidates": status.candidates,
             "candidates_lost": status.lost,

@@ -19,7 +19,8 @@ def health(services: ServicesDep, response: Response) -> Health:
 @router.get("/ready", responses={503: {"model": Health, "description": "not able to work now"}})
 def ready(services: ServicesDep, response: Response) -> Health:
     """Whether database, schema, keys, bus and threads are all there and work can be done."""
-    return _answer(services.readiness(), response)
+    answer = _answer(services.readiness(), response)
+    return answer.model_copy(update={"notices": services.notices()})
 
 
 @router.get("/.well-known/jwks.json", response_model_exclude_none=True)
