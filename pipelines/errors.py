@@ -2,6 +2,7 @@
 
 PipelineError
 ├── ConfigError         a setting; names file and line where there is one
+├── ModelCheckError     a model that fails its self-test, or cannot be tested
 ├── EnrolError          a reference picture that cannot be used
 ├── SealingError        a seal, signature or key that does not hold
 │   └── galleries.GalleryInactiveError   a gallery outside its deployment's time
@@ -17,6 +18,10 @@ class PipelineError(Exception):
 
 class ConfigError(PipelineError):
     """A setting that is unknown, missing or out of range."""
+
+
+class ModelCheckError(PipelineError):
+    """A model somebody wants to add that is not what they say, or cannot be tested."""
 
 
 class EnrolError(PipelineError):

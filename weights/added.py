@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weights.cache import Cache
+from weights.card import model_card
 from weights.entries import parse_entries, read_document
 from weights.errors import CatalogError
 from weights.spec import ModelSpec
@@ -62,6 +63,11 @@ def onnx_path(weights_dir: Path, spec: ModelSpec) -> Path:
     return weights_dir / FOLDER / f"{spec.id}-{spec.sha256[:12]}.onnx"
 
 
+def card_path(weights_dir: Path, entry_id: str) -> Path:
+    """Where the card of an added model lies, for people."""
+    return weights_dir / FOLDER / f"{entry_id}.md"
+
+
 def register(weights_dir: Path, spec: ModelSpec, content: bytes, shipped: Collection[str]) -> None:
     """Adds a model, wholly or not at all; one of the same id is replaced.
 
@@ -81,6 +87,7 @@ def register(weights_dir: Path, spec: ModelSpec, content: bytes, shipped: Collec
     with cache.lock(lambda: None):
         cache.write(onnx_path(weights_dir, spec), content)
         try:
+            cache.write(card_path(weights_dir, spec.id), model_card(spec).encode())
             cache.write(_toml_path(weights_dir, spec.id), toml.encode())
         finally:
             cache.clear(list(_leftovers(weights_dir)))
@@ -112,10 +119,13 @@ def _toml_path(weights_dir: Path, entry_id: str) -> Path:
 
 
 def _leftovers(weights_dir: Path) -> Iterator[Path]:
-    """ONNX files that no TOML file names. A broken TOML file keeps every file that begins with its id."""
+    """ONNX files and cards that no TOML file names. What a broken TOML file may mean is kept."""
     found = read_added(weights_dir, ())
     named = {onnx_path(weights_dir, spec) for spec in found.entries.values()}
-    for path in (weights_dir / FOLDER).glob("*.onnx"):
+    known = [*found.entries, *found.broken]
+    named |= {card_path(weights_dir, entry_id) for entry_id in known}
+    folder = weights_dir / FOLDER
+    for path in (*folder.glob("*.onnx"), *folder.glob("*.md")):
         if path not in named and not any(path.name.startswith(f"{entry_id}-") for entry_id in found.broken):
             yield path
 

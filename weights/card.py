@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from weights.spec import InputSpec, ModelSpec, SourceFile
+from weights.spec import Added, InputSpec, ModelSpec, SourceFile
 
 
 def model_card(spec: ModelSpec) -> str:
     """The card of one entry as Markdown, ending in a line break."""
     sections = [f"# {spec.id}", spec.title, _facts(spec)]
+    if spec.added:
+        sections += ["## Added here", _added(spec.added)]
     if spec.input:
         sections += ["## Input", "\n".join(f"- {line}" for line in _input(spec.input))]
     for heading, text in (
@@ -28,10 +30,11 @@ def model_card(spec: ModelSpec) -> str:
 
 
 def _facts(spec: ModelSpec) -> str:
+    to_fetch = "given here" if spec.added else f"{_bytes(spec.source.download_bytes)} to fetch"
     lines = [
         f"- Task: {spec.task}; family: {spec.family}; version: {spec.version}",
         f"- Licence: {spec.licence}. {spec.licence_note}".rstrip(),
-        f"- Source: {spec.source.label} ({spec.source.kind}), {_bytes(spec.source.download_bytes)} to fetch",
+        f"- Source: {spec.source.label} ({spec.source.kind}), {to_fetch}",
     ]
     for file in spec.source.files:
         lines.append(
@@ -46,6 +49,13 @@ def _facts(spec: ModelSpec) -> str:
         lines.append(f"- Runs on: {spec.machine}")
     if spec.picture:
         lines += [f"- Shows: {spec.picture.person}, {spec.picture.occasion}", f"- By: {spec.picture.credit}"]
+    return "\n".join(lines)
+
+
+def _added(added: Added) -> str:
+    lines = [f"- By {added.by}, {added.at}, who vouches for it; nobody else does."]
+    lines += [f"- Converted here from {added.converted_from}."] if added.converted_from else []
+    lines += [f"- {finding}" for finding in added.findings]
     return "\n".join(lines)
 
 

@@ -80,3 +80,9 @@ def load_catalog(weights_dir: Path | None = None, *, files: Sequence[Path] | Non
         return Catalog(MappingProxyType(entries))
     added = read_added(weights_dir, entries.keys())
     return Catalog(MappingProxyType(entries | added.entries), MappingProxyType(added.broken))
+
+
+def shared_labels() -> Mapping[str, tuple[str, ...]]:
+    """The lists of class names that entries of the catalogue share, by name, such as `coco80`."""
+    lists = read_document(BUILT_IN[0]).get("labels", {})
+    return MappingProxyType({name: tuple(labels) for name, labels in lists.items()})

@@ -131,7 +131,9 @@ class Source:
         if self.kind in ("pypi", "npm") and not (self.package and self.version):
             raise ValueError(f"a {self.kind} source needs `package` and `version`")
         if not self.download_bytes and not any(file.no_upstream_hash for file in self.files):
-            raise ValueError("`download_bytes` may be 0 (not known) only where no hash could be learnt either")
+            raise ValueError(
+                "`download_bytes` may be 0 (not known) only where no hash could be learnt either"
+            )
         if self.package.startswith("-") or self.version.startswith("-"):
             raise ValueError("a package name or version must not start with a dash")
 
@@ -229,6 +231,7 @@ class Added:
 
     Attributes:
         at: when, UTC, RFC 3339.
+        by: account on this machine.
         findings: what the self-test found, a sentence each.
         converted_from: file, SHA-256 and program, where the ONNX was made here; else empty.
     """
@@ -236,6 +239,7 @@ class Added:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     at: Text
+    by: Text
     findings: Annotated[tuple[Text, ...], Field(min_length=1)]
     converted_from: str = ""
 

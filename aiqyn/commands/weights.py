@@ -1,4 +1,4 @@
-"""`aiqyn weights list|pull|verify|card|pin|unpin`: the model files, how to get them and what is known of them."""
+"""`aiqyn weights list|pull|verify|card|add|remove|pin|unpin`: the model files, how to get them and what is known of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, report
+from aiqyn.commands.weights_add import add, remove
 from aiqyn.commands.weights_folder import AsJson, EntryId, WeightsDir, open_store
 from aiqyn.commands.weights_pin import pin, unpin
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 group = typer.Typer(
     name="weights", help="Model files: list, pull, verify, read about, vouch for.", no_args_is_help=True
 )
+group.command("add")(add)
+group.command("remove")(remove)
 group.command("pin")(pin)
 group.command("unpin")(unpin)
 

@@ -87,10 +87,11 @@ def _pin(sha256: str | None, file: Path | None, content: bytes | None) -> Pin:
             f"--sha256 must be 64 hexadecimal digits, got {len(digest)} characters; sha256sum FILE prints it"
         )
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Pin(digest, _account(), now, origin, len(content or b""))
+    return Pin(digest, account(), now, origin, len(content or b""))
 
 
-def _account() -> str:
+def account() -> str:
+    """Who runs this: the name of the account, else its number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
