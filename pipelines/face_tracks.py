@@ -6,20 +6,20 @@ Everything known of a face nobody is looking for lives in this object and dies w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipelines.face_track import FaceTrack, LookPlan, look_weight
 from pipelines.findings import BestLook, FaceSeen, Finding, ObjectSeen, TrackSummary
+from pipelines.lineage import Lineage
+from pipelines.revisions import RevisionRules, Tellings
 from pipelines.stages import Engines, as_xyxy, person_around, roomier
-from vision.face.quality import FaceQuality
+from vision.face.quality import FaceQuality, glance
 from vision.identify.calibration import OperatingPoint
-from vision.identify.fusion import Decision, FusionOptions, FusionStep, TrackFusion
+from vision.identify.fusion import FusionOptions, TrackFusion
 from vision.identify.gallery import Gallery
 from vision.types import Faces, Float32, Frame, Int64
-
-_FULL_SIZE_PX = 112.0
-"""The embedders' input: a larger face brings nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,17 @@ class FaceTrackOptions:
         dense_looks: until so many looks are fused, every good one is taken.
         recheck_seconds: later, one look in so many seconds notices that the track changed hands;
             a look clearly better than all before is always taken.
+        max_looks_per_frame: embeddings of one frame at most, so that a crowd costs time for decisions and not
+            frames; who was looked at least comes first.
+        revisions: when a finding is told again or taken back.
     """
 
     forget_after_seconds: float = 0.8
     tracking_box_factor: float = 3.0
     dense_looks: int = 10
     recheck_seconds: float = 0.5
+    max_looks_per_frame: int = 8
+    revisions: RevisionRules = field(default_factory=RevisionRules)
 
     def __post_init__(self) -> None:
         if not 0 < self.forget_after_seconds < 1:
@@ -47,6 +52,8 @@ class FaceTrackOptions:
             )
         if self.tracking_box_factor < 1:
             raise ValueError(f"tracking_box_factor must be at least 1, got {self.tracking_box_factor}")
+        if self.max_looks_per_frame < 1:
+            raise ValueError(f"max_looks_per_frame must be at least 1, got {self.max_looks_per_frame}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +64,14 @@ class Watch:
     point: OperatingPoint
 
 
-@dataclass(slots=True)
-class _Track:
-    """One face track, mutable; the tracker's id is the key it is held under."""
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One frame and what was found in it; `rows` are the tracked faces."""
 
-    track_id: int
-    start_pts_seconds: float
-    last_pts_seconds: float
-    fusion: TrackFusion
-    frames_seen: int = 0
-    best: BestLook | None = None
-    best_weight: float = 0.0
-    aside: BestLook | None = None
-    last_look_pts_seconds: float = float("-inf")
-
-    def wants(self, weight: float, pts_seconds: float, options: FaceTrackOptions) -> bool:
-        return (
-            self.fusion.frames_fused < options.dense_looks
-            or self.aside is not None
-            or pts_seconds - self.last_look_pts_seconds >= options.recheck_seconds
-            or weight > 1.2 * self.best_weight
-        )
-
-    def summary(self, before: TrackSummary | None = None) -> TrackSummary:
-        return before or TrackSummary(
-            track_id=self.track_id,
-            start_pts_seconds=self.start_pts_seconds,
-            end_pts_seconds=self.last_pts_seconds,
-            frames_seen=self.frames_seen,
-            frames_fused=self.fusion.frames_fused,
-            resembled=self.fusion.identification,
-        )
+    frame: Frame
+    faces: Faces
+    rows: Int64
+    objects: tuple[ObjectSeen, ...]
 
 
 class FaceTracks:
@@ -109,10 +93,12 @@ class FaceTracks:
     ) -> None:
         self._engines = engines
         self._options = options
+        self._plan = LookPlan(options.dense_looks, options.recheck_seconds)
         self._fusion_options = fusion
         self._on_track_end = on_track_end
         self._tracker = engines.new_face_tracker()
-        self._tracks: dict[int, _Track] = {}
+        self._lineage = Lineage()
+        self._tracks: dict[int, FaceTrack] = {}
         self._last_track_id = 0
 
     def __len__(self) -> int:
@@ -134,11 +120,11 @@ class FaceTracks:
         faces = self._engines.face_detector.detect(frame.image)
         tracked = self._tracker.update(roomier(faces, self._options.tracking_box_factor), frame.pts_seconds)
         seen = tracked.detection_index >= 0
-        rows = tracked.detection_index[seen]
-        tracks = [self._touch(int(key), frame.pts_seconds) for key in tracked.track_id[seen]]
+        rows, keys = tracked.detection_index[seen], tracked.track_id[seen]
+        tracks = self._follow(keys, faces.xyxy[rows], frame.pts_seconds)
         findings: list[Finding] = []
         if watch is not None and len(rows):
-            findings = self._look(frame, faces, rows, tracks, objects, watch)
+            findings = self._look(_Scene(frame, faces, rows, objects), tracks, watch)
         ids = {int(row): track.track_id for row, track in zip(rows, tracks, strict=True)}
         return (
             tuple(
@@ -158,6 +144,7 @@ class FaceTracks:
         """Ends every track now: the scene changed, the source ended, or the session stops."""
         for key in list(self._tracks):
             self._end(key)
+        self._lineage.reset()
         self._tracker.reset()
 
     def forget_answers(self) -> None:
@@ -165,13 +152,34 @@ class FaceTracks:
         for track in self._tracks.values():
             track.fusion.forget_answers()
 
-    def _touch(self, key: int, pts_seconds: float) -> _Track:
-        track = self._tracks.get(key)
-        if track is None:
-            track = _Track(self._next_track_id(), pts_seconds, pts_seconds, TrackFusion(self._fusion_options))
-            self._tracks[key] = track
-        track.last_pts_seconds = pts_seconds
-        track.frames_seen += 1
+    def _follow(self, keys: Int64, xyxy: Float32, pts_seconds: float) -> list[FaceTrack]:
+        """The tracks of this frame's faces, in their order; new ones begun."""
+        self._lineage.observe(keys, xyxy, pts_seconds)
+        fresh = [key for key in keys.tolist() if key not in self._tracks]
+        seemingly = self._lineage.seems_to_continue() if fresh else {}
+        for key in fresh:
+            track = self._begin(key, pts_seconds)
+            track.continues_track_id = self._lineage.number_before(key) or seemingly.get(key)
+            alive = (earlier for earlier in self._lineage.may_continue(key) if earlier in self._tracks)
+            track.may_continue = tuple(alive)
+            self._lineage.number(key, track.track_id)
+        tracks = [self._tracks[key] for key in keys.tolist()]
+        for track in tracks:
+            track.last_pts_seconds = pts_seconds
+            track.frames_seen += 1
+        return tracks
+
+    def _begin(self, key: int, pts_seconds: float) -> FaceTrack:
+        floor = self._fusion_options.disagreement_similarity
+        track = FaceTrack(
+            key=key,
+            track_id=self._next_track_id(),
+            start_pts_seconds=pts_seconds,
+            last_pts_seconds=pts_seconds,
+            fusion=TrackFusion(self._fusion_options),
+            tellings=Tellings(self._options.revisions, floor),
+        )
+        self._tracks[key] = track
         return track
 
     def _next_track_id(self) -> int:
@@ -181,104 +189,100 @@ class FaceTracks:
     def _end(self, key: int) -> None:
         track = self._tracks.pop(key)
         summary = track.summary()
-        track.fusion.forget()
-        track.best = track.aside = None
+        track.forget()
         self._on_track_end(summary)
 
-    def _look(
-        self,
-        frame: Frame,
-        faces: Faces,
-        rows: Int64,
-        tracks: list[_Track],
-        objects: tuple[ObjectSeen, ...],
-        watch: Watch,
-    ) -> list[Finding]:
-        shown = faces[rows]
-        qualities = self._engines.measure_quality(frame.image, shown)
-        wanted = [
-            i
-            for i, (track, quality) in enumerate(zip(tracks, qualities, strict=True))
-            if quality.good and track.wants(look_weight(quality), frame.pts_seconds, self._options)
-        ]
-        if not wanted:
+    def _look(self, scene: _Scene, tracks: list[FaceTrack], watch: Watch) -> list[Finding]:
+        chosen, qualities = self._choose(scene, tracks)
+        if not chosen:
             return []
-        looks = shown[np.array(wanted, np.int64)]
-        embeddings = self._engines.embedder.embed(frame.image, looks.landmarks)
-        boxes = [as_xyxy(row) for row in faces.xyxy]
-        findings = []
-        for place, i in enumerate(wanted):
-            own = int(rows[i])
+        looks = scene.faces[scene.rows[np.array(chosen, np.int64)]]
+        embeddings = self._engines.embedder.embed(scene.frame.image, looks.landmarks)
+        boxes = [as_xyxy(row) for row in scene.faces.xyxy]
+        findings: list[Finding] = []
+        for place, i in enumerate(chosen):
+            own = int(scene.rows[i])
             look = BestLook(
-                frame=frame,
+                frame=scene.frame,
                 xyxy=boxes[own],
                 landmarks=looks.landmarks[place],
-                quality=qualities[i],
-                person_xyxy=person_around(boxes[own], objects),
+                quality=qualities[place],
+                person_xyxy=person_around(boxes[own], scene.objects),
                 others_xyxy=tuple(box for row, box in enumerate(boxes) if row != own),
             )
-            finding = self._take(tracks[i], look, embeddings[place], watch)
-            if finding is not None:
-                findings.append(finding)
+            embedding = embeddings[place]
+            if np.isfinite(embedding).all() and embedding.any():
+                tracks[i] = self._rejoined(tracks[i], embedding)
+                findings += self._take(tracks[i], look, embedding, watch)
+        _overwrite(embeddings)
         return findings
 
-    def _take(self, track: _Track, look: BestLook, embedding: Float32, watch: Watch) -> Finding | None:
-        if not np.isfinite(embedding).all() or not embedding.any():
-            return None
+    def _choose(self, scene: _Scene, tracks: list[FaceTrack]) -> tuple[list[int], list[FaceQuality]]:
+        """Which of the tracked faces are looked at in this frame, and how good they are.
+
+        Pixels are measured only where box and landmarks leave hope and the track wants a look.
+        """
+        now = scene.frame.pts_seconds
+        hints = glance(scene.faces[scene.rows])
+        possible, best = hints.possible.tolist(), hints.best_score.tolist()
+        hopeful = [
+            i for i, track in enumerate(tracks) if possible[i] and track.may_want(best[i], now, self._plan)
+        ]
+        hopeful.sort(key=lambda i: (tracks[i].fusion.frames_fused, tracks[i].last_look_pts_seconds))
+        hopeful = hopeful[: self._options.max_looks_per_frame]
+        if not hopeful:
+            return [], []
+        shown = scene.faces[scene.rows[np.array(hopeful, np.int64)]]
+        measured = self._engines.measure_quality(scene.frame.image, shown)
+        chosen, qualities = [], []
+        for i, quality in zip(hopeful, measured, strict=True):
+            if quality.good and tracks[i].wants(quality.score, now, self._plan):
+                chosen.append(i)
+                qualities.append(quality)
+        return chosen, qualities
+
+    def _rejoined(self, track: FaceTrack, embedding: Float32) -> FaceTrack:
+        """The lost track this one goes on from, where its first look agrees with that one's template; else itself."""
+        waiting, track.may_continue = track.may_continue, ()
+        for key in waiting:
+            earlier = self._tracks.get(key)
+            is_lost = earlier is not None and earlier.last_pts_seconds < track.start_pts_seconds
+            if earlier is None or not is_lost or not earlier.fusion.frames_fused:
+                continue
+            if earlier.fusion.agrees(embedding):
+                return self._join(track, earlier)
+            if track.continues_track_id == earlier.track_id:
+                track.continues_track_id = None  # motion said so, the face does not
+        return track
+
+    def _join(self, track: FaceTrack, earlier: FaceTrack) -> FaceTrack:
+        self._lineage.joined(track.key, earlier.key)
+        self._lineage.number(track.key, earlier.track_id)
+        del self._tracks[earlier.key]
+        track.forget()
+        earlier.key = track.key
+        earlier.last_pts_seconds = track.last_pts_seconds
+        earlier.frames_seen += track.frames_seen
+        self._tracks[track.key] = earlier
+        return earlier
+
+    def _take(self, track: FaceTrack, look: BestLook, embedding: Float32, watch: Watch) -> list[Finding]:
         before = track.summary()
-        weight = look_weight(look.quality)
         track.last_look_pts_seconds = look.pts_seconds
-        step = track.fusion.add(embedding, weight, watch.gallery, watch.point)
+        step = track.fusion.add(embedding, look_weight(look.quality), watch.gallery, watch.point)
         if not step.fused:
             track.aside = look
-            return None
+            return []
         if step.split:
-            self._split(track, before, look)
-        track.aside = None
-        if weight > track.best_weight:
-            track.best, track.best_weight = look, weight
-        return _finding(track, look, step, watch.point)
-
-    def _split(self, track: _Track, before: TrackSummary, look: BestLook) -> None:
-        """The track changed hands: what it was has ended, and a new one began with two looks."""
-        first = track.aside or look
-        self._on_track_end(replace(before, end_pts_seconds=first.pts_seconds))
-        track.track_id = self._next_track_id()
-        track.start_pts_seconds = first.pts_seconds
-        track.frames_seen = track.fusion.frames_fused
-        track.best, track.best_weight = first, look_weight(first.quality)
+            first = track.aside or look
+            self._on_track_end(replace(before, end_pts_seconds=first.pts_seconds))
+            track.split(self._next_track_id(), look)
+            self._lineage.number(track.key, track.track_id)
+        track.take(look)
+        return track.findings(look, step, watch.point)
 
 
-def look_weight(quality: FaceQuality) -> float:
-    """How much one look counts in the fused template, above 0, at most 1.
-
-    Confidence × size up to the embedder's input × how frontal it is. A profile keeps a quarter:
-    it may be all there is.
-    """
-    size = min(quality.face_size_px / _FULL_SIZE_PX, 1.0)
-    frontal = max(0.25, 1.0 - abs(quality.yaw_ratio))
-    return max(quality.confidence * size * frontal, 1e-3)
-
-
-def _finding(track: _Track, look: BestLook, step: FusionStep, point: OperatingPoint) -> Finding | None:
-    decision: Decision | None = step.decision
-    if decision is None:
-        return None
-    expected = point.expected_false_alerts_per_1000_faces
-    if decision.single_look:
-        expected = point.single_look_expected_false_alerts_per_1000_faces
-    return Finding(
-        track_id=track.track_id,
-        track_start_pts_seconds=track.start_pts_seconds,
-        pts_seconds=look.pts_seconds,
-        subject_id=decision.subject_id,
-        similarity=decision.similarity,
-        threshold=decision.threshold,
-        single_look=decision.single_look,
-        frames_fused=decision.frames_fused,
-        alternatives=decision.alternatives,
-        expected_false_alerts_per_1000_faces=expected,
-        calibration=point.calibration,
-        # A single look is shown itself: it is all the decision rests on.
-        best_look=look if decision.single_look or track.best is None else track.best,
-    )
+def _overwrite(embeddings: Float32) -> None:
+    """Templates of the street are not left to the memory allocator."""
+    if embeddings.flags.writeable:  # an embedder that keeps its own copy has to answer for it
+        embeddings.fill(0.0)

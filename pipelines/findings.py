@@ -99,6 +99,8 @@ class Finding:
             where it does not reach so far.
         calibration: name of that measurement.
         best_look: the picture to show.
+        more_looks: further pictures of the track, best first, other poses and moments; each `frame` holds the
+            face and its surroundings alone, and boxes are in its pixels.
         revision: 1, then growing: one finding per track and subject, revised as evidence grows or falls.
         withdrawn: later looks no longer carry it; `similarity` is what they say now.
     """
@@ -115,6 +117,7 @@ class Finding:
     expected_false_alerts_per_1000_faces: float | None
     calibration: str
     best_look: BestLook
+    more_looks: tuple[BestLook, ...] = ()
     revision: int = 1
     withdrawn: bool = False
 

@@ -2,7 +2,8 @@
 
 A look is one embedding of one picture. Frame by frame, a blurred or turned picture of a stranger
 now and then resembles somebody; the mean of several looks does so far more rarely. A track is
-decided at the first sufficient evidence and revised never: who decides is a person, later.
+decided at the first sufficient evidence; what later looks say of the same subject is told with every
+look, for whoever revises or withdraws. Who decides in the end is a person.
 
 Templates of people on the street live in here and nowhere else: `forget` overwrites them, nothing
 prints, copies or pickles them.
@@ -72,12 +73,15 @@ class FusionStep:
 
     Attributes:
         decision: a subject this track had not been decided for before; None mostly.
+        standing: of each subject decided before, what the fused template says of it now, whether it still
+            suffices or not; empty where the look is not part of the template, or too few looks are.
         fused: whether the look is part of the template; False where it was set aside.
         split: the track's looks until now are of another face: they are forgotten, and the track
             goes on with this look and the one set aside before it.
     """
 
     decision: Decision | None = None
+    standing: tuple[Decision, ...] = ()
     fused: bool = True
     split: bool = False
 
@@ -110,6 +114,21 @@ class TrackFusion:
         """Whom the fused template resembled at the last look, decided or not; names, no template."""
         return self._identification
 
+    def agrees(self, embedding: npt.ArrayLike) -> bool:
+        """Whether a look is of the face seen so far, as well as its template can tell; False without one.
+
+        Raises:
+            ImageError: an embedding that is not finite or has no direction.
+        """
+        look = _direction(embedding)
+        agrees = self._sum is not None and len(look) == len(self._sum) and not self._disagrees(look)
+        look.fill(0.0)
+        return agrees
+
+    def withdraw(self, subject_id: str) -> None:
+        """Takes a decision back: the subject may be decided for again, should looks to come suffice."""
+        self._decided.discard(subject_id)
+
     def add(
         self, embedding: npt.ArrayLike, weight: float, gallery: Gallery, point: OperatingPoint
     ) -> FusionStep:
@@ -129,6 +148,14 @@ class TrackFusion:
             GalleryError: an embedding of another length than the gallery's templates.
         """
         look = _direction(embedding)
+        try:
+            self._check(look, weight, gallery)
+            return self._take(look, weight, gallery, point)
+        finally:
+            if look is not self._aside:
+                look.fill(0.0)
+
+    def _check(self, look: npt.NDArray[np.float64], weight: float, gallery: Gallery) -> None:
         if not (math.isfinite(weight) and weight > 0):
             raise ImageError(f"the weight of a look must be above 0 and finite, got {weight}")
         if len(look) != gallery.dimension:
@@ -136,6 +163,10 @@ class TrackFusion:
                 f"a look has {len(look)} numbers, the gallery's templates {gallery.dimension}: "
                 "they come from different models"
             )
+
+    def _take(
+        self, look: npt.NDArray[np.float64], weight: float, gallery: Gallery, point: OperatingPoint
+    ) -> FusionStep:
         split = False
         if self._disagrees(look):
             if not self._confirms_other_face(look):
@@ -145,7 +176,9 @@ class TrackFusion:
             split = True
         self._drop_aside()
         self._fuse(look, weight)
-        return FusionStep(decision=self._decide(look, gallery, point), split=split)
+        before = sorted(self._decided)
+        decision = self._decide(look, gallery, point)
+        return FusionStep(decision, self._standing(before, gallery, point), split=split)
 
     def forget_answers(self) -> None:
         """Drops whom the track resembled: the list it was compared with is no longer in force."""
@@ -189,14 +222,18 @@ class TrackFusion:
     def _restart_from_aside(self) -> None:
         if self._aside is None:
             return
-        kept, weight = self._aside.copy(), self._aside_weight
+        kept, weight, self._aside = self._aside, self._aside_weight, None
         self.forget()
         self._fuse(kept, weight)
+        kept.fill(0.0)
 
     def _fuse(self, look: npt.NDArray[np.float64], weight: float) -> None:
         if self._sum is None:
             self._sum = np.zeros_like(look)
-        self._sum += weight * look
+        # In place, there and back: a product of its own would be a copy of a face that nobody overwrites.
+        look *= weight
+        self._sum += look
+        look /= weight
         self._looks += 1
 
     def _decide(
@@ -204,8 +241,9 @@ class TrackFusion:
     ) -> Decision | None:
         if self._sum is None or not len(gallery):
             return None
-        limit = self._options.alternatives + 1
-        fused, alone = gallery.search(np.stack([self._sum / np.linalg.norm(self._sum), look]), limit)
+        probes = np.stack([self._sum, look])
+        fused, alone = gallery.search(probes, self._options.alternatives + 1)
+        probes.fill(0.0)
         self._identification = fused
         decision = None
         if self._looks >= self._options.min_looks:
@@ -213,6 +251,33 @@ class TrackFusion:
         if decision is None and point.single_look_threshold is not None:
             decision = self._judge(alone, point.single_look_threshold, single_look=True)
         return decision
+
+    def _standing(
+        self, subject_ids: list[str], gallery: Gallery, point: OperatingPoint
+    ) -> tuple[Decision, ...]:
+        """What the fused template says of subjects decided before; those that left the list are left out."""
+        if self._sum is None or self._looks < self._options.min_looks:
+            return ()
+        found = self._identification
+        ranked = dict(zip(found.subject_ids, found.similarities, strict=True))
+        standing = []
+        for subject_id in subject_ids:
+            similarity = ranked.get(subject_id)
+            if similarity is None:
+                similarity = gallery.similarity_to(subject_id, self._sum)
+            if similarity is not None:
+                others = tuple((name, value) for name, value in ranked.items() if name != subject_id)
+                standing.append(
+                    Decision(
+                        subject_id=subject_id,
+                        similarity=similarity,
+                        threshold=point.threshold,
+                        single_look=False,
+                        frames_fused=self._looks,
+                        alternatives=others[: self._options.alternatives],
+                    )
+                )
+        return tuple(standing)
 
     def _judge(self, answer: Identification, threshold: float, *, single_look: bool) -> Decision | None:
         subject_id, similarity = answer.subject_ids[0], answer.similarities[0]
