@@ -63,7 +63,7 @@ class Searches:
 
     def miss_rate(self, threshold: float) -> float:
         """FNIR at a threshold."""
-        return 1.0 - float(np.count_nonzero(self.hits > threshold)) / len(self.mated)
+        return (len(self.mated) - int(np.count_nonzero(self.hits > threshold))) / len(self.mated)
 
     def false_alert_rate(self, threshold: float) -> float | None:
         """FPIR at a threshold; None without non-mated probes."""

@@ -118,7 +118,7 @@ def percent(share: float | None) -> str:
     if share is None:
         return "–"
     digits = 1 if abs(share) >= 0.1 else 2
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
@@ -128,4 +128,4 @@ def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
 
 def nominal(rate: str | float) -> str:
     """A rate that was chosen, not measured: 10 %, 0.3 %."""
-    return f"{100 * float(rate):g} %"
+    return f"{100 * float(rate):g}\N{NO-BREAK SPACE}%"

@@ -40,6 +40,10 @@ _CONFIG: Mapping[str, Any] = {
     "range": {"category": list(_PALETTE)},
 }
 _BINS = 80
+_DECADES_WITH_STEPS = 4
+_PADDING_PX = 14
+"""Room for letters that are wider in the reader's font than in the one the plot was measured with."""
+
 _VEGA_LITE = "5.21"
 """Of those the package carries; named, so that a plot stays as it is when a newer one comes with it."""
 
@@ -248,9 +252,18 @@ def bars(rows: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
 
 
 def curves(
-    rows: Sequence[Mapping[str, Any]], x_title: str, y_title: str, *, log_x: bool = False
+    rows: Sequence[Mapping[str, Any]], x_title: str, y_title: str, *, log_x: bool = False, from_y: float = 0.0
 ) -> dict[str, Any]:
-    """Lines of `x` and `y` by `series`, both shares from 0 to 1; the horizontal axis logarithmic on request."""
+    """Lines of `x` and `y` by `series`, both shares.
+
+    Args:
+        rows: `series`, `x` and `y`.
+        x_title: of the horizontal axis.
+        y_title: of the vertical axis.
+        log_x: a logarithmic horizontal axis.
+        from_y: where the vertical axis begins; it ends at 1.
+    """
+    series = {row["series"] for row in rows}
     drawn = [row for row in rows if row["x"] > 0] if log_x else list(rows)
     least = _decade([row["x"] for row in drawn])
     x = _log_axis("x", x_title, least) if log_x else _share_axis("x", x_title)
@@ -260,8 +273,13 @@ def curves(
             "mark": {"type": "line", "strokeWidth": 2},
             "encoding": {
                 "x": x,
-                "y": _share_axis("y", y_title),
-                "color": {"field": "series", "type": "nominal", "sort": None},
+                "y": _share_axis("y", y_title, from_y),
+                "color": {
+                    "field": "series",
+                    "type": "nominal",
+                    "sort": None,
+                    "legend": {} if len(series) > 1 else None,
+                },
                 "order": {"field": "x", "type": "quantitative"},
             },
         }
@@ -302,12 +320,13 @@ def spans(rows: Sequence[Mapping[str, Any]], switches: Sequence[Mapping[str, Any
 
 
 def _sized(spec: dict[str, Any], height: int | dict[str, int] = HEIGHT_PX) -> dict[str, Any]:
-    return {"width": WIDTH_PX, "height": height, **spec}
+    return {"width": WIDTH_PX, "height": height, "padding": _PADDING_PX, **spec}
 
 
 def _log_axis(field: str, title: str, least: float) -> dict[str, Any]:
     decades = [10.0**power for power in range(round(math.log10(least)), 1)]
-    ticks = sorted({value for decade in decades for value in (decade, 3 * decade) if value <= 1})
+    steps = (1, 3) if len(decades) <= _DECADES_WITH_STEPS else (1,)
+    ticks = sorted({step * decade for decade in decades for step in steps if step * decade <= 1})
     return {
         "field": field,
         "type": "quantitative",
@@ -317,13 +336,13 @@ def _log_axis(field: str, title: str, least: float) -> dict[str, Any]:
     }
 
 
-def _share_axis(field: str, title: str) -> dict[str, Any]:
+def _share_axis(field: str, title: str, least: float = 0.0) -> dict[str, Any]:
     return {
         "field": field,
         "type": "quantitative",
         "title": title,
-        "scale": {"domain": [0, 1]},
-        "axis": {"format": "%"},
+        "scale": {"domain": [least, 1], "zero": least == 0},
+        "axis": {"format": "~%"},
     }
 
 

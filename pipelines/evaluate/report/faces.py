@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +146,15 @@ def _roc(everyone: _Everyone) -> Plot:
         for false, true in zip(matched, accepted, strict=True)
         if false >= _LOWEST_RATE_PAIRS
     ]
+    reached = [
+        float(true) for false, true in zip(matched, accepted, strict=True) if false >= _LOWEST_RATE_PAIRS
+    ]
+    least = max(0.0, math.floor(20 * min(reached, default=0.0) - 1) / 20)
     return Plot(
         "True accepts against false matches",
-        charts.curves(points, "false match rate, all pairs of strangers", "true accepts", log_x=True),
+        charts.curves(
+            points, "false match rate, all pairs of strangers", "true accepts", log_x=True, from_y=least
+        ),
         "ROC over all pairs of pictures with a face, from where ten pairs of strangers match falsely.",
     )
 

@@ -20,7 +20,7 @@ p{margin:6px 0;max-width:78ch}
 .card small{color:var(--quiet)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(480px,100%),1fr));gap:8px 28px}
 figure{margin:0}
-.plots svg{max-width:100%;height:auto;display:block}
+.plots svg{max-width:100%;height:auto;display:block;overflow:visible}
 .plots p{color:var(--quiet);font-size:.9rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;margin:6px 0}

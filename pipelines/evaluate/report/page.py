@@ -62,7 +62,7 @@ def _problems(count: int) -> str:
 def _figures(figures: Iterable[Figure]) -> str:
     cards = "".join(
         f"<div class=card><dt>{escape(figure.label)}</dt><dd><b>{escape(figure.value)}</b>"
-        + (f"<span>95 %: {escape(figure.interval)}</span>" if figure.interval else "")
+        + (f"<span>95\N{NO-BREAK SPACE}%: {escape(figure.interval)}</span>" if figure.interval else "")
         + (f"<small>{escape(figure.note)}</small>" if figure.note else "")
         + "</dd></div>"
         for figure in figures
