@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -47,7 +47,8 @@ class GalleryModel:
         embedder_id: in the catalogue.
         embedder_sha256: exactly which file of it.
         preprocessing: how faces became its input.
-        false_alerts_per_1000_faces: the wanted rate; sets the worker's threshold.
+        false_alerts_per_1000_faces: the wanted rate where the list has none of its own; sets the worker's
+            threshold.
     """
 
     embedder_id: str
@@ -90,6 +91,25 @@ class GalleryService:
             if deployment is None:
                 raise RecordError(f"there is no deployment {deployment_id}")
             return self._in_step(session, deployment, model).version
+
+    def switch(self, deployment_id: str, recipe: TemplateRecipe) -> int | None:
+        """The version of a deployment's gallery made by another recipe, at the rate it had; None where it has none.
+
+        Raises:
+            RecordError: there is no such deployment.
+        """
+        with self._database.read() as session:
+            newest = ListRepository(session).newest_gallery(deployment_id)
+        if newest is None:
+            return None
+        before = model_of(newest)
+        model = replace(
+            before,
+            embedder_id=recipe.embedder_id,
+            embedder_sha256=recipe.embedder_sha256,
+            preprocessing=recipe.preprocessing,
+        )
+        return newest.version if before.recipe == recipe else self.begin(deployment_id, model)
 
     def run_once(self) -> int:
         """Makes versions for lists that changed, entries that expired among them, and publishes what workers lack.
@@ -169,6 +189,7 @@ class GalleryService:
     def _in_step(self, session: Session, deployment: DeploymentTerms, model: GalleryModel) -> GalleryVersion:
         """The newest version where it is in step with the list, else a new one."""
         lists, now = ListRepository(session), self._clock()
+        model = _at_the_lists_rate(lists, deployment, model)
         newest = lists.newest_gallery(deployment.deployment_id)
         digest = _fingerprint(session, deployment, model, now)
         if newest is not None and newest.content_sha256 == digest:
@@ -199,7 +220,9 @@ class GalleryService:
 
 def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryModel, at: datetime) -> str:
     """What a gallery is made of, as a hash; without opening a single template."""
-    rows = ListRepository(session).listed_templates(deployment.watchlist_id, model.recipe.sha256, at)
+    lists = ListRepository(session)
+    model = _at_the_lists_rate(lists, deployment, model)
+    rows = lists.listed_templates(deployment.watchlist_id, model.recipe.sha256, at)
     document = {
         "references": [row.reference_id for row, _ in rows],
         "cameras": sorted(deployment.camera_ids),
@@ -209,6 +232,14 @@ def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryMo
         "false_alerts_per_1000_faces": model.false_alerts_per_1000_faces,
     }
     return hashlib.sha256(canonical_json(document)).hexdigest()
+
+
+def _at_the_lists_rate(
+    lists: ListRepository, deployment: DeploymentTerms, model: GalleryModel
+) -> GalleryModel:
+    watchlist = lists.watchlist(deployment.watchlist_id)
+    own = watchlist.false_alerts_per_1000_faces if watchlist else None
+    return model if own is None else replace(model, false_alerts_per_1000_faces=own)
 
 
 def model_of(version: GalleryVersion) -> GalleryModel:

@@ -89,6 +89,43 @@ class RecordService:
             self._note(session, "watchlist_added", f"watchlist:{watchlist_id}", max_entries=max_entries)
         return watchlist_id
 
+    def find_watchlist(self, name: str) -> str | None:
+        """The id of the list of that name; None where there is none."""
+        with self._database.read() as session:
+            known = ListRepository(session).watchlist_named(name)
+            return None if known is None else known.watchlist_id
+
+    def wanted_rate(self, watchlist_id: str) -> float | None:
+        """A list's own wanted rate of false alerts per 1000 faces; None where it has none."""
+        with self._database.read() as session:
+            watchlist = ListRepository(session).watchlist(watchlist_id)
+            return None if watchlist is None else watchlist.false_alerts_per_1000_faces
+
+    def want_rate(self, watchlist_id: str, false_alerts_per_1000_faces: float) -> None:
+        """Gives a list a wanted rate of its own; its galleries follow at their next version.
+
+        Raises:
+            RecordError: no such list, or a rate out of range.
+        """
+        if not 0 < false_alerts_per_1000_faces <= 1000:
+            raise RecordError(
+                "false alerts per 1000 faces must be above 0 and at most 1000, got "
+                f"{false_alerts_per_1000_faces:g}"
+            )
+        with self._database.write() as session:
+            watchlist = ListRepository(session).watchlist(watchlist_id)
+            if watchlist is None:
+                raise RecordError(f"there is no watchlist {watchlist_id}")
+            if watchlist.false_alerts_per_1000_faces == false_alerts_per_1000_faces:
+                return
+            watchlist.false_alerts_per_1000_faces = false_alerts_per_1000_faces
+            self._note(
+                session,
+                "watchlist_rate_wanted",
+                f"watchlist:{watchlist_id}",
+                false_alerts_per_1000_faces=false_alerts_per_1000_faces,
+            )
+
     def add_subject(
         self, watchlist_id: str, name: str, references: Sequence[ReferenceInput], terms: EntryTerms
     ) -> str:

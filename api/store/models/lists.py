@@ -22,6 +22,7 @@ class Watchlist(Base):
     name: Mapped[str] = mapped_column(String(128), unique=True)
     purpose: Mapped[str] = mapped_column(String(500))
     max_entries: Mapped[int]
+    false_alerts_per_1000_faces: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 

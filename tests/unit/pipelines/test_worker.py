@@ -190,8 +190,19 @@ class TestLists:
             bench.add_recording(camera_id, [ANN])
             bench.publish(version=version, cameras=(camera_id,), false_alerts_per_1000_faces=rate)
             bench.run()
-        rare, frequent = bench.candidates()
-        assert rare.threshold > frequent.threshold
+        threshold = {found.camera_id: found.threshold for found in bench.candidates()}
+        assert threshold["gate"] > threshold["yard"]
+
+    def test_of_list_and_camera_the_stricter_rate_holds(self, bench: Bench) -> None:
+        rates = {"gate": (50.0, None), "yard": (50.0, 0.5), "lane": (0.5, 50.0)}
+        for version, (camera_id, (listed, own)) in enumerate(rates.items(), start=1):
+            bench.cameras.clear()
+            extra: dict[str, Any] = {} if own is None else {"false_alerts_per_1000_faces": own}
+            bench.add_recording(camera_id, [ANN], **extra)
+            bench.publish(version=version, cameras=(camera_id,), false_alerts_per_1000_faces=listed)
+            bench.run()
+        threshold = {found.camera_id: found.threshold for found in bench.candidates()}
+        assert threshold["gate"] < threshold["yard"] == threshold["lane"]
 
 
 class TestCamerasApart:
