@@ -7,7 +7,7 @@ service notices the new version and seals it to every worker.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +19,11 @@ from api.review.watchlists import EntryTerms
 from api.services import Services
 from pipelines.build import Perception
 from pipelines.config import IdentificationConfig
-from pipelines.enrol import Enrolment, PictureReport, enrol_folder
+from pipelines.enrol import PictureReport, enrol_folder, reference_pictures
+from pipelines.enrol_check import CheckedEnrolment, ListCheck, ListedReference, check_enrolment
 from pipelines.errors import EnrolError
 from pipelines.recipes import TemplateRecipe
+from pipelines.stages import Engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class ListTerms:
         legal_basis: the provision it rests on.
         case_reference: the file it belongs to.
         image_source: where the pictures come from.
+        false_alerts_per_1000_faces: the list's own wanted rate; None to leave it as it is.
     """
 
     watchlist: str
@@ -53,6 +56,38 @@ class ListTerms:
     legal_basis: str
     case_reference: str
     image_source: str
+    false_alerts_per_1000_faces: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolOptions:
+    """How a folder is held against its list.
+
+    Attributes:
+        false_alerts_per_1000_faces: the wanted rate of a list without one of its own; the settings' default
+            where None.
+        accepted: folder names whose pictures somebody looked at and answers for.
+    """
+
+    false_alerts_per_1000_faces: float | None = None
+    accepted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CheckedList:
+    """A folder held against its list, and nothing added yet.
+
+    Attributes:
+        watchlist_id: of the list; None where there is none of that name yet.
+        checked: accepted references, reports and findings.
+        already_listed: ids of folder names that are entries already; their pictures were passed over.
+        not_compared: pictures on the list that have no template by this embedder yet.
+    """
+
+    watchlist_id: str | None
+    checked: CheckedEnrolment
+    already_listed: dict[str, str]
+    not_compared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +118,8 @@ def enrol_list(
     perception: Perception,
     references: Path,
     terms: ListTerms,
+    options: EnrolOptions | None = None,
     *,
-    false_alerts_per_1000_faces: float | None = None,
     on_picture: Callable[[PictureReport], None] = lambda _: None,
 ) -> Enrolled:
     """Enrols a folder with one sub-folder per subject, named as the subject is to be called.
@@ -94,7 +129,7 @@ def enrol_list(
         perception: the models the workers run.
         references: the folder.
         terms: who, where, what for, until when.
-        false_alerts_per_1000_faces: the wanted rate; the settings' default where None.
+        options: None for the defaults.
         on_picture: told of each picture as it is done.
 
     Raises:
@@ -102,48 +137,100 @@ def enrol_list(
         RecordError: terms that break a rule; nothing was added then.
         SealingError: the key store cannot be used.
     """
-    deployment = _deployment(services, terms)
-    found = enrol_folder(references, perception.engines(), on_picture)
-    if not found.references:
-        raise EnrolError(f"{references}: not one picture in it could be used")
-    watchlist_id = services.records.ensure_watchlist(terms.watchlist, terms.purpose)
+    checked = check_list(services, perception, references, terms, options, on_picture=on_picture)
+    return keep_list(services, perception, checked, terms, options)
+
+
+def check_list(
+    services: Services,
+    perception: Perception,
+    references: Path,
+    terms: ListTerms,
+    options: EnrolOptions | None = None,
+    *,
+    on_picture: Callable[[PictureReport], None] = lambda _: None,
+) -> CheckedList:
+    """Holds a folder against its list; adds nothing. Arguments and errors as `enrol_list`."""
+    options = options or EnrolOptions()
+    services.records.check_terms(_deployment_terms("new", terms), _entry_terms(terms))
+    services.records.deployment_of_list(terms.deployment_id, terms.watchlist)
+    watchlist_id = services.records.find_watchlist(terms.watchlist)
+    names = services.records.names(watchlist_id) if watchlist_id else {}
+    shown = dict.fromkeys(name for name, _ in reference_pictures(references))
+    already = {name: names[name] for name in shown if name in names}
+    found = enrol_folder(references, enrolment_engines(perception), on_picture, pass_over=already)
     recipe = TemplateRecipe.of(perception.models, perception.preprocessing)
-    known = services.records.names(watchlist_id)
-    subject_ids, already = _add_entries(services, watchlist_id, found, terms, recipe, known)
+    listed = listed_references(services, watchlist_id, recipe) if watchlist_id else []
+    own_rate = services.records.wanted_rate(watchlist_id) if watchlist_id else None
+    rate = terms.false_alerts_per_1000_faces or own_rate or _default_rate(options)
+    against = ListCheck(perception.calibration, rate, listed, options.accepted)
+    lacking = services.references.lacking(watchlist_id, recipe.sha256) if watchlist_id else []
+    return CheckedList(watchlist_id, check_enrolment(found, against), already, len(lacking))
+
+
+def keep_list(
+    services: Services,
+    perception: Perception,
+    checked: CheckedList,
+    terms: ListTerms,
+    options: EnrolOptions | None = None,
+) -> Enrolled:
+    """Adds what the check left, one transaction per entry: an interrupted run is ended by running it again.
+
+    Raises:
+        EnrolError: nothing was left, and nobody of the folder is on the list.
+        RecordError, SealingError: as `enrol_list`.
+    """
+    options = options or EnrolOptions()
+    found = checked.checked.enrolment
+    if not found.references and not checked.already_listed:
+        raise EnrolError("not one picture in it could be used; nothing was enrolled")
+    deployment = services.records.deployment_of_list(terms.deployment_id, terms.watchlist)
+    watchlist_id = services.records.ensure_watchlist(terms.watchlist, terms.purpose)
+    if terms.false_alerts_per_1000_faces is not None:
+        services.records.want_rate(watchlist_id, terms.false_alerts_per_1000_faces)
+    recipe = TemplateRecipe.of(perception.models, perception.preprocessing)
+    subject_ids = dict(checked.already_listed)
+    for name, pictures in groupby(found.references, key=lambda reference: reference.subject_id):
+        inputs = [ReferenceInput(picture.portrait_jpeg, picture.embedding, recipe) for picture in pictures]
+        subject_ids[name] = services.records.add_subject(watchlist_id, name, inputs, _entry_terms(terms))
     if deployment is None:
         services.records.add_deployment(_deployment_terms(watchlist_id, terms))
-    rate = false_alerts_per_1000_faces or IdentificationConfig().false_alerts_per_1000_faces
-    model = GalleryModel(recipe.embedder_id, recipe.embedder_sha256, perception.preprocessing, rate)
+    rate = _default_rate(options)
+    model = GalleryModel(recipe.embedder_id, recipe.embedder_sha256, recipe.preprocessing, rate)
     version = services.galleries.begin(terms.deployment_id, model)
     return Enrolled(
-        watchlist_id, terms.deployment_id, version, subject_ids, already, found.refused, found.missing
+        watchlist_id,
+        terms.deployment_id,
+        version,
+        subject_ids,
+        tuple(checked.already_listed),
+        found.refused,
+        found.missing,
     )
 
 
-def _deployment(services: Services, terms: ListTerms) -> DeploymentTerms | None:
-    """The deployment where there is one; refused where it is another list's."""
-    services.records.check_terms(_deployment_terms("new", terms), _entry_terms(terms))
-    return services.records.deployment_of_list(terms.deployment_id, terms.watchlist)
+def listed_references(services: Services, watchlist_id: str, recipe: TemplateRecipe) -> list[ListedReference]:
+    """Who is on a list already, as new references are held against them."""
+    names = {subject_id: name for name, subject_id in services.records.names(watchlist_id).items()}
+    return [
+        ListedReference(
+            names[one.reference.subject_id],
+            f"{names[one.reference.subject_id]}, picture {one.reference.number} on the list",
+            one.template,
+            one.reference.portrait,
+        )
+        for one in services.references.templates(watchlist_id, recipe.sha256)
+    ]
 
 
-def _add_entries(
-    services: Services,
-    watchlist_id: str,
-    found: Enrolment,
-    terms: ListTerms,
-    recipe: TemplateRecipe,
-    known: dict[str, str],
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    subject_ids: dict[str, str] = {}
-    already: list[str] = []
-    for name, pictures in groupby(found.references, key=lambda reference: reference.subject_id):
-        if name in known:
-            subject_ids[name] = known[name]
-            already.append(name)
-            continue
-        inputs = [ReferenceInput(picture.portrait_jpeg, picture.embedding, recipe) for picture in pictures]
-        subject_ids[name] = services.records.add_subject(watchlist_id, name, inputs, _entry_terms(terms))
-    return subject_ids, tuple(already)
+def enrolment_engines(perception: Perception) -> Engines:
+    """The models for photographs: a session's face detector looks for faces as a camera shows them."""
+    return replace(perception.engines(), face_detector=perception.face_detector)
+
+
+def _default_rate(options: EnrolOptions) -> float:
+    return options.false_alerts_per_1000_faces or IdentificationConfig().false_alerts_per_1000_faces
 
 
 def _entry_terms(terms: ListTerms) -> EntryTerms:

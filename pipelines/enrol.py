@@ -10,7 +10,7 @@ without its suffix. Hidden files and files with other suffixes than pictures hav
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ import numpy as np
 from pipelines.errors import EnrolError
 from pipelines.stages import Engines
 from vision.errors import VisionError
-from vision.face.align import portrait
+from vision.face.align import PORTRAIT_EYES, portrait
 from vision.face.quality import FaceQuality
 from vision.folder import list_images, natural_key
 from vision.identify.gallery import Gallery
@@ -54,6 +54,9 @@ _BACKGROUND_SIDE_AT_EDGE = 0.8
 """A face that the picture's edge cuts off is no subject either, unless it is nearly as large."""
 
 _EDGE_SHARE = 0.02
+
+_PORTRAIT_TOLERANCE = 0.125
+"""Share of a portrait's side by which its eyes may seem to lie elsewhere to another detector: half their distance."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,8 +125,8 @@ class Enrolment:
 
     @property
     def refused(self) -> tuple[PictureReport, ...]:
-        """The reports of pictures that could not be used."""
-        return tuple(report for report in self.reports if report.outcome != "ok")
+        """The reports of pictures that could not be used; copies of one that was are none of them."""
+        return tuple(report for report in self.reports if report.outcome not in ("ok", "duplicate"))
 
     def gallery(self, dimension: int) -> Gallery:
         """The references as a list to search; empty where none was accepted."""
@@ -140,7 +143,11 @@ class _RefusedError(EnrolError):
 
 
 def enrol_folder(
-    folder: Path, engines: Engines, on_picture: Callable[[PictureReport], None] = lambda _: None
+    folder: Path,
+    engines: Engines,
+    on_picture: Callable[[PictureReport], None] = lambda _: None,
+    *,
+    pass_over: Collection[str] = (),
 ) -> Enrolment:
     """Every picture of a folder of references.
 
@@ -148,6 +155,7 @@ def enrol_folder(
         folder: see the module's head.
         engines: the models the templates will be compared with.
         on_picture: told of each picture as it is done.
+        pass_over: subjects whose pictures are not looked at.
 
     Returns:
         Templates, portraits and reports; one bad picture costs the others nothing.
@@ -155,7 +163,7 @@ def enrol_folder(
     Raises:
         EnrolError: no such folder, or no picture in it.
     """
-    pictures = list(reference_pictures(folder))
+    pictures = [one for one in reference_pictures(folder) if one[0] not in pass_over]
     references: list[Reference] = []
     reports: list[PictureReport] = []
     for subject_id, path in pictures:
@@ -165,7 +173,7 @@ def enrol_folder(
             references.append(reference)
         on_picture(report)
     wanted = {subject_id for subject_id, _ in pictures} | set(_subject_folders(folder))
-    missing = sorted(wanted - {reference.subject_id for reference in references})
+    missing = sorted(wanted - {reference.subject_id for reference in references} - set(pass_over))
     return Enrolment(tuple(references), tuple(reports), tuple(missing))
 
 
@@ -215,6 +223,32 @@ def enrol_image(image: Image, subject_id: str, name: str, engines: Engines) -> R
     (embedding,) = engines.embedder.embed(image, main.landmarks)
     picture = portrait(image, main.landmarks[0], PORTRAIT_SIZE_PX)
     return Reference(subject_id, name, embedding, encode_jpeg(picture), quality, other_faces=other_faces)
+
+
+def enrol_portrait(portrait_image: Image, engines: Engines) -> Float32:
+    """The template of a stored portrait, by whatever embedder is in use now.
+
+    Args:
+        portrait_image: (H, W, 3) uint8 BGR, as `vision.face.align.portrait` made it.
+        engines: the models the template will be compared with.
+
+    Returns:
+        (D,) float32, of unit length.
+
+    Raises:
+        EnrolError: no face where a portrait has it.
+        VisionError: a model failed.
+    """
+    faces = engines.face_detector.detect(portrait_image)
+    side_px = portrait_image.shape[0]
+    wanted = np.mean(PORTRAIT_EYES, axis=0) * side_px
+    between_eyes = faces.landmarks[:, :2].mean(axis=1)
+    apart = np.linalg.norm(between_eyes - wanted, axis=1)
+    if not len(faces) or apart.min() > _PORTRAIT_TOLERANCE * side_px:
+        raise EnrolError("no face found in the stored picture: enrol the entry again from its source")
+    main = faces[np.array([int(np.argmin(apart))], np.int64)]
+    (embedding,) = engines.embedder.embed(portrait_image, main.landmarks)
+    return np.asarray(embedding, np.float32)
 
 
 def _enrol_file(

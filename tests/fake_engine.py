@@ -65,6 +65,17 @@ def paint(people: Sequence[Painted], size_wh: tuple[int, int] = (320, 240), scen
     return image
 
 
+def photograph(person: int, number: int, side: int = 80) -> Image:
+    """One of a person's pictures: the face has its own freckles in each, so that no two are the same picture."""
+    image = paint([Painted(person, square(120, 80, side))])
+    rng = np.random.default_rng([13, person, number])
+    nose = np.array([120 + 0.5 * side, 80 + 0.6 * side])
+    for x, y in rng.integers((124, 84), (116 + side, 76 + side), (40, 2)):
+        if np.abs(nose - (x, y)).max() > 6:
+            image[y - 2 : y + 2, x - 2 : x + 2] = rng.integers(0, 240, 3)
+    return image
+
+
 def frame(people: Sequence[Painted], pts_seconds: float, index: int = 0, scene: int = 0) -> Frame:
     """`paint` with a time."""
     return Frame(paint(people, scene=scene), pts_seconds, index)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aiqyn.commands.exits import SOME_FAILED, fail, report
+from aiqyn.commands.exits import NOTHING_DONE, SOME_FAILED, fail, report
+from pipelines.errors import EnrolError
 
 if TYPE_CHECKING:
-    from aiqyn.enrolment import Enrolled, ListTerms
+    from aiqyn.enrolment import CheckedList, Enrolled, EnrolOptions, ListTerms
+    from api.services import Services
+    from pipelines.build import Perception
     from pipelines.config import Config
 
 
@@ -28,16 +34,28 @@ def register(app: typer.Typer) -> None:
 
 @group.command("enrol")
 def enrol(  # noqa: PLR0913  # each is an option of the command
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="One sub-folder of pictures per subject.")],
-    watchlist: Annotated[str, typer.Option("--watchlist", help="Name of the list; made where it is new.")],
-    cameras: Annotated[str, typer.Option("--cameras", help="Ids of the cameras it is searched on: A,B.")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="One sub-folder of pictures per subject.")
+    ] = None,
+    watchlist: Annotated[
+        str | None, typer.Option("--watchlist", help="Name of the list; made where it is new.")
+    ] = None,
+    cameras: Annotated[
+        str | None, typer.Option("--cameras", help="Ids of the cameras it is searched on: A,B.")
+    ] = None,
     until: Annotated[
-        str, typer.Option("--until", help="When entries and search end: 2026-03-31, or with a time.")
-    ],
-    requested_by: Annotated[str, typer.Option("--requested-by", help="Who asked: login name or office.")],
-    authorised_by: Annotated[str, typer.Option("--authorised-by", help="Who allowed it: somebody else.")],
-    legal_basis: Annotated[str, typer.Option("--legal-basis", help="The provision it rests on.")],
-    case: Annotated[str, typer.Option("--case", help="Reference of the file it belongs to.")],
+        str | None, typer.Option("--until", help="When entries and search end: 2026-03-31, or with a time.")
+    ] = None,
+    requested_by: Annotated[
+        str | None, typer.Option("--requested-by", help="Who asked: login name or office.")
+    ] = None,
+    authorised_by: Annotated[
+        str | None, typer.Option("--authorised-by", help="Who allowed it: somebody else.")
+    ] = None,
+    legal_basis: Annotated[
+        str | None, typer.Option("--legal-basis", help="The provision it rests on.")
+    ] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Reference of the file it belongs to.")] = None,
     purpose: Annotated[str, typer.Option("--purpose", help="What for.")] = "find the people listed",
     image_source: Annotated[
         str, typer.Option("--image-source", help="Where the pictures come from.")
@@ -45,14 +63,41 @@ def enrol(  # noqa: PLR0913  # each is an option of the command
     deployment: Annotated[
         str | None, typer.Option("--deployment", help="Id of a deployment to add to; else a new one is made.")
     ] = None,
+    false_alerts: Annotated[
+        float | None,
+        typer.Option(
+            "--false-alerts-per-1000-faces",
+            min=0,
+            max=1000,
+            help="Wanted rate of this list, above 0; else its own, else the settings'.",
+        ),
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", help="A subject whose pictures you looked at and answer for; repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, add nothing.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--report", help="Write what was found as FILE.html, with the pictures.")
+    ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh", help="No DIR: make new templates of all stored pictures for a new embedder."
+        ),
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Enrols references; the running service hands the new gallery to every worker within seconds."""
-    from aiqyn.enrolment import ListTerms
+    """Enrols references; the running service hands the new gallery to every worker within seconds.
+
+    Pictures are held against each other first: copies are kept once, somebody else's picture is refused, and
+    entries that will be confused are named. All but `--refresh` needs DIR, who, where, until when and on whose word.
+    """
+    from aiqyn.enrolment import EnrolOptions, ListTerms
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
 
@@ -60,27 +105,66 @@ def enrol(  # noqa: PLR0913  # each is an option of the command
         loaded = load_config(config or default_config_path())
     except PipelineError as error:
         fail(str(error))
+    if refresh:
+        if folder is not None or dry_run:
+            fail("--refresh takes neither DIR nor --dry-run: it reads the stored pictures")
+        _refresh(loaded, as_json=as_json)
+        return
+    needed = {
+        "DIR": folder,
+        "--watchlist": watchlist,
+        "--cameras": cameras,
+        "--until": until,
+        "--requested-by": requested_by,
+        "--authorised-by": authorised_by,
+        "--legal-basis": legal_basis,
+        "--case": case,
+    }
+    _require(needed)
+    if false_alerts == 0:
+        fail("--false-alerts-per-1000-faces: must be above 0")
     terms = ListTerms(
-        watchlist=watchlist,
+        watchlist=watchlist or "",
         purpose=purpose,
-        deployment_id=deployment or f"{_slug(watchlist)}-{secrets.token_hex(3)}",
-        cameras=frozenset(name.strip() for name in cameras.split(",") if name.strip()),
+        deployment_id=deployment or f"{_slug(watchlist or '')}-{secrets.token_hex(3)}",
+        cameras=frozenset(name.strip() for name in (cameras or "").split(",") if name.strip()),
         active_from=datetime.now(UTC),
-        active_until=_end(until),
-        requested_by=requested_by,
-        authorised_by=authorised_by,
-        legal_basis=legal_basis,
-        case_reference=case,
+        active_until=_end(until or ""),
+        requested_by=requested_by or "",
+        authorised_by=authorised_by or "",
+        legal_basis=legal_basis or "",
+        case_reference=case or "",
         image_source=image_source,
+        false_alerts_per_1000_faces=false_alerts,
     )
     _warn_of_unknown_cameras(loaded, terms)
-    _print(_enrolled(loaded, folder, terms), as_json=as_json)
+    options = EnrolOptions(loaded.identification.false_alerts_per_1000_faces, frozenset(accept or ()))
+    run = _Run(folder or Path(), terms, options, sheet, dry_run=dry_run)
+    _tell(*_enrolled(loaded, run), as_json=as_json)
 
 
-def _enrolled(loaded: Config, folder: Path, terms: ListTerms) -> Enrolled:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One enrolment as it was asked for."""
+
+    folder: Path
+    terms: ListTerms
+    options: EnrolOptions
+    sheet: Path | None
+    dry_run: bool
+
+
+def _require(needed: Mapping[str, object]) -> None:
+    lacking = [name for name, value in needed.items() if value is None]
+    if lacking:
+        fail(f"missing: {', '.join(lacking)}; `aiqyn enrol --help` says what each is")
+
+
+@contextmanager
+def _opened(loaded: Config) -> Iterator[tuple[Services, Perception]]:
+    """Services and models for the length of a command; what goes wrong is one line."""
     from dataclasses import replace
 
-    from aiqyn.enrolment import enrol_list
     from api.review.errors import ReviewError
     from api.services import build_services
     from api.settings import settings_from
@@ -98,17 +182,81 @@ def _enrolled(loaded: Config, folder: Path, terms: ListTerms) -> Enrolled:
         # Without the bus: the running service sees the new version in the database and hands it out.
         services = build_services(replace(settings_from(loaded), redis_url=None, run_background=False))
         try:
-            return enrol_list(
-                services,
-                perception,
-                folder,
-                terms,
-                false_alerts_per_1000_faces=loaded.identification.false_alerts_per_1000_faces,
-            )
+            yield services, perception
         finally:
             services.close()
     except (PipelineError, ReviewError, WeightsError, VisionError) as error:
         fail(str(error))
+
+
+def _enrolled(loaded: Config, run: _Run) -> tuple[CheckedList, Enrolled | None]:
+    from aiqyn.commands.enrol_report import EnrolBars
+    from aiqyn.enrolment import check_list, keep_list
+    from pipelines.enrol import reference_pictures
+
+    with _opened(loaded) as (services, perception):
+        total = sum(1 for _ in reference_pictures(run.folder))
+        if not run.dry_run:
+            _refresh_own(services, perception, run.terms.watchlist)
+        with EnrolBars("pictures", total) as bars:
+            checked = check_list(
+                services, perception, run.folder, run.terms, run.options, on_picture=bars.step
+            )
+        if run.sheet is not None:
+            _write_sheet(run.sheet, checked, run.terms.watchlist)
+        if run.dry_run:
+            return checked, None
+        try:
+            return checked, keep_list(services, perception, checked, run.terms, run.options)
+        except EnrolError as error:
+            _tell_pictures(checked)
+            fail(str(error))
+
+
+def _write_sheet(path: Path, checked: CheckedList, watchlist: str) -> None:
+    from aiqyn.commands.enrol_report import write_sheet
+
+    try:
+        write_sheet(path, checked.checked, f"References of the list {watchlist}")
+    except OSError as error:
+        fail(f"--report {path}: {error.strerror}")
+
+
+def _refresh_own(services: Services, perception: Perception, watchlist: str) -> None:
+    """The list's own entries first, where they were enrolled with another embedder: one list, one kind of template."""
+    from aiqyn.re_enrolment import refresh_list
+
+    for one in services.references.lists():
+        if one.name == watchlist:
+            done = refresh_list(services, perception, one)
+            if done.made:
+                typer.echo(
+                    f"note: {done.made} pictures on the list were enrolled again from their stored pictures: the "
+                    "embedder has changed",
+                    err=True,
+                )
+            for line in done.failed:
+                report(line)
+
+
+def _refresh(loaded: Config, *, as_json: bool) -> None:
+    from aiqyn.commands.enrol_report import EnrolBars, refreshed_document
+    from aiqyn.re_enrolment import pictures_to_refresh, refresh_lists
+
+    with _opened(loaded) as (services, perception):
+        total = pictures_to_refresh(services, perception)
+        with EnrolBars("stored pictures", total) as bars:
+            lists = refresh_lists(services, perception, on_picture=bars.step)
+    for one in lists:
+        for line in one.failed:
+            report(line)
+        if not as_json:
+            versions = ", ".join(f"{name} version {number}" for name, number in one.gallery_versions.items())
+            typer.echo(f"{one.name}: {one.made} templates made; {versions or 'searched nowhere'}")
+    if as_json:
+        typer.echo(json.dumps(refreshed_document(lists), ensure_ascii=False))
+    if any(one.failed for one in lists):
+        raise typer.Exit(SOME_FAILED)
 
 
 def _end(text: str) -> datetime:
@@ -132,26 +280,51 @@ def _warn_of_unknown_cameras(loaded: Config, terms: ListTerms) -> None:
         typer.echo(f"warning: the settings file knows no camera {', '.join(unknown)}", err=True)
 
 
-def _print(done: Enrolled, *, as_json: bool) -> None:
-    for refused in done.refused:
+def _tell_pictures(checked: CheckedList) -> None:
+    """What is to be known, on standard error; refused pictures first."""
+    found = checked.checked
+    for refused in found.enrolment.refused:
         report(refused.message)
-    for name in done.already_listed:
+    refused_for = {refused.message for refused in found.enrolment.refused}
+    for finding in found.findings:
+        if finding.message not in refused_for:
+            typer.echo("note: " + " ".join(finding.message.split()), err=True)
+    if found.pairs_not_told:
+        typer.echo(f"note: {found.pairs_not_told} more pairs of entries will be confused", err=True)
+    for name in found.enrolment.missing:
+        report(f"{name}: not one picture could be used; nobody is enrolled under this name")
+    for name in checked.already_listed:
         typer.echo(f"note: {name}: is on the list already and was left as it is", err=True)
+    if checked.not_compared:
+        typer.echo(
+            f"note: {checked.not_compared} pictures on the list are of another embedder and were not compared",
+            err=True,
+        )
+
+
+def _tell(checked: CheckedList, done: Enrolled | None, *, as_json: bool) -> None:
+    from aiqyn.commands.enrol_report import check_document, enrolled_document, picture_line
+
+    _tell_pictures(checked)
+    found = checked.checked.enrolment
     if as_json:
-        document = {
-            "watchlist_id": done.watchlist_id,
-            "deployment_id": done.deployment_id,
-            "gallery_version": done.gallery_version,
-            "subjects": done.subject_ids,
-            "already_listed": list(done.already_listed),
-            "missing": list(done.missing),
-            "refused": [{"path": str(item.path), "reason": item.outcome} for item in done.refused],
-        }
+        document = enrolled_document(done) | check_document(checked)
         typer.echo(json.dumps(document, ensure_ascii=False))
     else:
-        typer.echo(
-            f"{len(done.subject_ids)} entries; deployment {done.deployment_id}, "
-            f"gallery version {done.gallery_version}"
-        )
-    if done.refused:
-        raise typer.Exit(SOME_FAILED)
+        for one in found.reports:
+            if one.outcome == "ok":
+                typer.echo(picture_line(one))
+        typer.echo(_summary(checked, done))
+    if found.refused or found.missing:
+        raise typer.Exit(SOME_FAILED if found.references or checked.already_listed else NOTHING_DONE)
+
+
+def _summary(checked: CheckedList, done: Enrolled | None) -> str:
+    if done is None:
+        found = checked.checked.enrolment
+        subjects = len({one.subject_id for one in found.references})
+        return f"dry run: {subjects} entries of {len(found.references)} pictures could be enrolled; nothing was added"
+    return (
+        f"{len(done.subject_ids)} entries; deployment {done.deployment_id}, "
+        f"gallery version {done.gallery_version}"
+    )

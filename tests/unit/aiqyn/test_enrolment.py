@@ -23,7 +23,7 @@ from pipelines.events import ModelRef
 from pipelines.galleries import GalleryPackage, open_gallery, seal_gallery
 from pipelines.worker_keys import WorkerKeys
 from tests.api_client import FakeClock
-from tests.fake_engine import Painted, fake_engines, paint, square
+from tests.fake_engine import Painted, fake_engines, paint, photograph, square
 from tests.seeds import CHEAP_PASSWORDS, make_settings
 from vision.images import encode_png
 
@@ -37,7 +37,7 @@ PERCEPTION = Perception(
     new_face_tracker=ENGINES.new_face_tracker,
     new_object_tracker=ENGINES.new_object_tracker,
     models=(ModelRef(role="embedder", id=ENGINES.embedder_id, sha256="e" * 64),),
-    preprocessing="fake",
+    preprocessing="embedder:fake",
     providers=(),
 )
 
@@ -81,8 +81,8 @@ def folder(tmp_path: Path) -> Path:
     for name, pictures in shown.items():
         (references / name).mkdir(parents=True)
         for number, person in enumerate(pictures):
-            people = [] if person is None else [Painted(person, square(120, 80, 80))]
-            (references / name / f"{number}.png").write_bytes(encode_png(paint(people)))
+            picture = paint([]) if person is None else photograph(person, number)
+            (references / name / f"{number}.png").write_bytes(encode_png(picture))
     return references
 
 
@@ -123,7 +123,7 @@ def test_a_folder_becomes_a_list_that_a_worker_can_open(
     sealed = seal_gallery(package, services.keys.galleries_key(), services.keys.worker_sealing_key("w1"))
     worker = WorkerKeys.load(services.keys.folder / "workers" / "w1")
     opened = open_gallery(sealed, worker, "d1", clock() + timedelta(minutes=1))
-    assert (opened.version, opened.cameras, opened.preprocessing) == (1, ("gate",), "fake")
+    assert (opened.version, opened.cameras, opened.preprocessing) == (1, ("gate",), "embedder:fake")
 
 
 def test_folder_names_lie_nowhere_in_clear(services: Services, folder: Path, terms: ListTerms) -> None:
