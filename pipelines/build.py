@@ -34,6 +34,7 @@ from vision.errors import ModelError
 from vision.face.base import Embedder, FaceDetector
 from vision.face.embed import EmbedderOptions
 from vision.face.quality import measure
+from vision.face.sizes import LONG_SIDES_PX
 from vision.identify.calibration import Calibration
 from vision.runtime import InferenceSession, RuntimeOptions
 from vision.track.base import Tracker
@@ -88,7 +89,7 @@ class Perception:
 
     Attributes:
         detector: of people and vehicles, where one is wanted.
-        face_detector: of faces.
+        face_detector: of faces, in a picture searched once: a reference, a photograph.
         embedder: of faces.
         embedder_id: its catalogue id.
         calibration: of the embedder.
@@ -97,6 +98,8 @@ class Perception:
         models: what every candidate names.
         preprocessing: how pictures become the models' inputs, in one line, for every candidate.
         providers: of ONNX Runtime, those really in use by all models.
+        session_face_detector: the same model for sessions, which choose themselves how far a picture is
+            shrunk; None: `face_detector` serves them too.
     """
 
     detector: Detector | None
@@ -109,11 +112,12 @@ class Perception:
     models: tuple[ModelRef, ...]
     preprocessing: str
     providers: tuple[str, ...]
+    session_face_detector: FaceDetector | None = None
 
     def engines(self) -> Engines:
         """What a `CameraSession` is given."""
         return Engines(
-            face_detector=self.face_detector,
+            face_detector=self.session_face_detector or self.face_detector,
             embedder=self.embedder,
             embedder_id=self.embedder_id,
             calibration=self.calibration,
@@ -145,6 +149,9 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
     return Perception(
         detector=detector,
         face_detector=face_detector,
+        session_face_detector=_build(
+            FACE_DETECTORS, opened["face_detector"], SearchOptions(long_side_px=LONG_SIDES_PX[-1])
+        ),
         embedder=embedder,
         embedder_id=options.embedder,
         calibration=load_calibration(

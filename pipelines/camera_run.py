@@ -57,11 +57,11 @@ class CameraRun:
     """Plays one source to its end, searching the list that is in force at each frame."""
 
     def __init__(
-        self, source: FrameSource, origin: Origin, inference_fps: float, slot: ListSlot, parts: WatchParts
+        self, source: FrameSource, origin: Origin, options: SessionOptions, slot: ListSlot, parts: WatchParts
     ) -> None:
         self._source = source
         self._origin = origin
-        self._inference_fps = inference_fps
+        self._options = options
         self._slot = slot
         self._parts = parts
         self._session: CameraSession | None = None
@@ -163,12 +163,12 @@ class CameraRun:
     def _put_in_force(self, wanted: SearchList) -> bool:
         if wanted is self._in_force and self._session is not None:
             return True
-        rate = wanted.package.false_alerts_per_1000_faces
-        known = self._in_force.package.false_alerts_per_1000_faces if self._in_force else None
+        rate = self._wanted_rate(wanted)
+        known = self._wanted_rate(self._in_force) if self._in_force else None
         try:
             if self._session is None or rate != known:
                 self._end_session()
-                options = SessionOptions(self._inference_fps, rate, self._parts.min_looks)
+                options = replace(self._options, false_alerts_per_1000_faces=rate)
                 self._session = CameraSession(self._parts.engines(), options)
             self._session.set_gallery(wanted.gallery)
         except GalleryError as error:
@@ -183,6 +183,12 @@ class CameraRun:
             version=wanted.package.version,
         )
         return True
+
+    def _wanted_rate(self, search_list: SearchList) -> float:
+        """False alerts per 1,000 faces: the list's or the camera's, whichever is stricter."""
+        return min(
+            search_list.package.false_alerts_per_1000_faces, self._options.false_alerts_per_1000_faces
+        )
 
     def _put_nothing_in_force(self) -> None:
         if self._session is not None and self._in_force is not None:

@@ -22,6 +22,7 @@ from pipelines.camera_run import WAIT_SECONDS, CameraRun, WatchParts
 from pipelines.config import CameraConfig
 from pipelines.errors import PipelineError
 from pipelines.search_lists import ListSlot, SearchList
+from pipelines.session import SessionOptions
 from pipelines.sightings import Origin, SourceClock
 from vision.errors import SourceOpenError, VisionError
 from vision.locations import redact_url, scheme_of
@@ -29,6 +30,8 @@ from vision.sources import FrameSource, SourceOptions
 from vision.video import open_source
 
 FIRST_RETRY_SECONDS = 1.0
+ANY_RATE = 1000.0
+"""False alerts per 1,000 faces a camera without a wish of its own allows: the list's rate holds."""
 LONGEST_RETRY_SECONDS = 60.0
 
 _log = structlog.get_logger(__name__)
@@ -169,7 +172,13 @@ class CameraWatch:
         return open_source(self._config.address(), options)
 
     def _play(self, source: FrameSource) -> None:
-        run = CameraRun(source, self._origin(source), self._config.inference_fps, self._slot, self._parts)
+        options = SessionOptions(
+            self._config.inference_fps,
+            self._config.false_alerts_per_1000_faces or ANY_RATE,
+            min_looks=self._parts.min_looks,
+            region_crops=self._config.region_crops,
+        )
+        run = CameraRun(source, self._origin(source), options, self._slot, self._parts)
         before = self._status
 
         def told() -> None:

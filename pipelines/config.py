@@ -142,7 +142,7 @@ class IdentificationConfig(Settings):
 
     false_alerts_per_1000_faces: WantedRate = Field(
         default=1.0,
-        description="wanted rate at the gallery's size; sets the threshold. A list or camera may ask for a lower one",
+        description="wanted rate at the gallery's size; sets the threshold of lists without a rate of their own",
     )
     calibration: Folder | None = Field(
         default=None,
@@ -166,10 +166,17 @@ class CameraSettings(Settings):
     """What cameras may share through `camera_defaults`."""
 
     inference_fps: float = Field(default=5.0, gt=0, le=240, description="frames per second the models see")
+    region_crops: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="moving parts of each frame searched once more, closely, for small and distant people; "
+        "each costs about a third of a frame",
+    )
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     open_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     false_alerts_per_1000_faces: WantedRate | None = Field(
-        default=None, description="the camera's own wanted rate; the list's where that is lower, or null"
+        default=None, description="wanted rate here; of it and the list's the stricter holds. null: the list's"
     )
 
 

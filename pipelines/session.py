@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from pipelines.accounting import FrameAccounting
+from pipelines.closer_look import CloserLook
 from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, TrackSummary
 from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
@@ -38,12 +39,14 @@ class SessionOptions:
         inference_fps: frames a second the models see; None for every frame.
         false_alerts_per_1000_faces: wanted rate; thresholds follow from it and the list's size.
         min_looks: good looks a decision at the normal threshold rests on.
+        region_crops: moving parts of each picture that are searched once more, closely; 0: none.
         faces: how faces are followed.
     """
 
     inference_fps: float | None = 10.0
     false_alerts_per_1000_faces: float = 1.0
     min_looks: int = 3
+    region_crops: int = 1
     faces: FaceTrackOptions = field(default_factory=FaceTrackOptions)
 
 
@@ -73,7 +76,8 @@ class CameraSession:
         options: SessionOptions,
         on_track_end: Callable[[TrackSummary], None] = _ignore,
     ) -> None:
-        self._engines = engines
+        self._look = CloserLook(options.region_crops)
+        self._engines = engines = self._look.over(engines)
         self._options = options
         fusion = FusionOptions(
             min_looks=options.min_looks,
@@ -167,6 +171,8 @@ class CameraSession:
         scene_cut = self._cuts.is_cut(frame.image)
         if scene_cut:
             self.end_tracks()
+            self._look.reset()
+        self._look.see(frame.image)
         try:
             objects = self._objects.update(frame.image, frame.pts_seconds) if self._objects else ()
             faces, findings = self._faces.update(frame, objects, self._watch)

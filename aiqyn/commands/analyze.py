@@ -144,6 +144,7 @@ def _options(
         inference_fps=fps or None,
         false_alerts_per_1000_faces=rate,
         min_looks=config.identification.min_looks,
+        region_crops=config.camera_defaults.region_crops,
     )
     return AnalyzeOptions(session=session, recorded_at=recorded_at, explain=explain)
 

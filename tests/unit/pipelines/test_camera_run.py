@@ -14,7 +14,7 @@ from pipelines.accounting import FrameAccounting
 from pipelines.camera_run import CameraRun, WatchParts
 from pipelines.events import utc_now
 from pipelines.search_lists import ListSlot, SearchList
-from pipelines.session import CameraSession
+from pipelines.session import CameraSession, SessionOptions
 from pipelines.sightings import CandidateMaker, Origin, SourceClock
 from tests.fake_engine import Painted, fake_engines, frame, square
 from tests.worker_bench import make_package
@@ -100,7 +100,7 @@ def play(*, live: bool) -> Played:
     )
     camera = SilentCamera()
     origin = Origin("gate", "source", None, SourceClock(live=live))
-    run = CameraRun(camera, origin, 10.0, slot, parts)
+    run = CameraRun(camera, origin, SessionOptions(10.0), slot, parts)
     thread = threading.Thread(target=run.play, args=(lambda: None,))
     thread.start()
     assert camera.silent.wait(10)
