@@ -105,8 +105,7 @@ class ReviewDesk:
         _check_operator(principal)
         now = self._clock()
         with self._database.write() as session:
-            row = self._visible(session, principal, review_id, now)
-            CandidateRepository(session).claim(row.candidate_id, now)
+            row = self._claimed(session, principal, review_id, now)
             _note(session, "review_viewed", now, principal, f"review:{review_id}")
             return ReviewRepository(session).load([row])[0]
 
@@ -123,8 +122,7 @@ class ReviewDesk:
             picture = ReviewRepository(session).picture(evidence_id)
             if picture is None:
                 raise NotFoundError
-            row = self._visible(session, principal, picture.review_id, now)
-            CandidateRepository(session).claim(row.candidate_id, now)
+            row = self._claimed(session, principal, picture.review_id, now)
             about = f"review:{row.review_id}"
             _note(session, "evidence_viewed", now, principal, about, {"kind": picture.kind})
         return self._open(picture)
@@ -223,6 +221,20 @@ class ReviewDesk:
             threshold=row.threshold,
             outcome=None if state in JUDGEABLE else state,
         )
+
+    def _claimed(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
+        """A review she may see, frozen from here on.
+
+        The candidate is locked before it is looked at: a revision that takes it back is either there already, or
+        comes too late.
+        """
+        review = ReviewRepository(session).row(review_id)
+        candidates = CandidateRepository(session)
+        if review is not None:
+            candidates.row(review.candidate_id, lock=True)
+        row = self._visible(session, principal, review_id, now)
+        candidates.claim(row.candidate_id, now)
+        return row
 
     def _visible(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
         reviews, candidates = ReviewRepository(session), CandidateRepository(session)

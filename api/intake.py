@@ -13,6 +13,7 @@ from api.clock import Clock, new_evidence_id, new_review_id
 from api.controls import ControlLibrary, Neighbour, evidence_sources, reference_sources
 from api.keys.store import KeyStore
 from api.ledger.chain import Happening
+from api.review import machine
 from api.review.cases import State
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Sighting, present
@@ -30,6 +31,11 @@ CLOCK_LEEWAY: Final = timedelta(minutes=2)
 """How far a worker's clock may be off when its candidate is held against the deployment's times."""
 
 
+_REVISABLE: Final = frozenset({State.OPEN, State.WITHDRAWN})
+_Shown = tuple[EvidenceItem, EvidenceItem]
+"""The redacted frame and the probe."""
+
+
 class IntakeRefusedError(Exception):
     """A candidate nobody may be shown; its sender's fault or a forgery. `reason` goes with it to `dead`."""
 
@@ -44,6 +50,7 @@ class Taken(StrEnum):
 
     ACCEPTED = "accepted"
     UPDATED = "updated"
+    WITHDRAWN = "withdrawn"
     DUPLICATE = "duplicate"
     FROZEN = "frozen"
 
@@ -75,10 +82,10 @@ class Intake:
         now = self._clock()
         try:
             self._verify_signature(candidate)
-            frame, probe = _evidence(candidate)
+            shown = None if candidate.withdrawn else _evidence(candidate)
             with self._database.write() as session:
                 _check_deployed(session, candidate, now)
-                return self._keep(session, candidate, frame, probe, now)
+                return self._keep(session, candidate, shown, now)
         except IntakeRefusedError as refusal:
             self._note_refusal(candidate, refusal, now)
             raise
@@ -93,29 +100,38 @@ class Intake:
         if key.owner != candidate.worker_id:
             raise IntakeRefusedError("bad_signature", "signed by another worker than the event names")
 
-    def _keep(
-        self,
-        session: Session,
-        candidate: Candidate,
-        frame: EvidenceItem,
-        probe: EvidenceItem,
-        now: datetime,
-    ) -> Taken:
+    def _keep(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
+        """Keeps the newest revision, in whatever order they come; frozen at the first claim."""
         candidates = CandidateRepository(session)
-        candidate_id = str(candidate.candidate_id)
-        known = candidates.row(candidate_id, lock=True)
-        if known is not None:
-            if candidate.revision <= known.revision:
-                return Taken.DUPLICATE
-            if known.claimed_at is not None or State(known.state) is not State.OPEN:
-                self._note(session, "revision_ignored", candidate, now)
-                return Taken.FROZEN
-            self._update(session, known, candidate)
-            self._present(session, candidate, frame, probe, now)
-            self._note(session, "candidate_updated", candidate, now)
-            return Taken.UPDATED
-        candidates.add(self._row(candidate, now))
-        self._present(session, candidate, frame, probe, now)
+        known = candidates.row(str(candidate.candidate_id), lock=True)
+        if known is None:
+            return self._receive(session, candidate, shown, now)
+        if candidate.revision <= known.revision:
+            return Taken.DUPLICATE
+        if known.claimed_at is not None or State(known.state) not in _REVISABLE:
+            self._note(session, "revision_ignored", candidate, now)
+            return Taken.FROZEN
+        self._update(session, known, candidate)
+        case = candidates.case(known)
+        if shown is None:
+            if case.state is State.OPEN:
+                candidates.save(known, machine.withdraw(case))
+            self._note(session, "candidate_withdrawn", candidate, now)
+            return Taken.WITHDRAWN
+        if case.state is State.WITHDRAWN:
+            candidates.save(known, machine.restore(case, now + self._policy.expire_after))
+        self._present(session, candidate, shown, now)
+        self._note(session, "candidate_updated", candidate, now)
+        return Taken.UPDATED
+
+    def _receive(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
+        row = self._row(candidate, now)
+        CandidateRepository(session).add(row)
+        if shown is None:  # taken back before it came: kept, so that an older revision is known for one
+            row.state = State.WITHDRAWN.value
+            self._note(session, "candidate_withdrawn", candidate, now)
+            return Taken.WITHDRAWN
+        self._present(session, candidate, shown, now)
         self._note(session, "candidate_received", candidate, now)
         neighbour = Neighbour(candidate.deployment_id, candidate.observed_at, candidate.pts_seconds)
         self._controls.mix_in(session, neighbour, now)
@@ -146,14 +162,7 @@ class Intake:
         row.similarity, row.threshold = candidate.similarity, candidate.threshold
         session.flush()
 
-    def _present(
-        self,
-        session: Session,
-        candidate: Candidate,
-        frame: EvidenceItem,
-        probe: EvidenceItem,
-        now: datetime,
-    ) -> None:
+    def _present(self, session: Session, candidate: Candidate, shown: _Shown, now: datetime) -> None:
         reviews = ReviewRepository(session)
         earlier = reviews.of_candidate(str(candidate.candidate_id))
         sighting = Sighting(
@@ -165,7 +174,7 @@ class Intake:
             frame_accounting=asdict(candidate.frame_accounting),
         )
         sources = [
-            *evidence_sources(frame.model_dump(), probe.model_dump()),
+            *evidence_sources(*(item.model_dump() for item in shown)),
             *reference_sources(session, candidate.subject_id),
         ]
         # A revision keeps its place and its address in the queue; its pictures get new addresses.
@@ -214,9 +223,9 @@ def _check_deployed(session: Session, candidate: Candidate, now: datetime) -> No
         raise IntakeRefusedError("not_listed", "the subject is not on the list, or not any more")
 
 
-def _evidence(candidate: Candidate) -> tuple[EvidenceItem, EvidenceItem]:
-    """The redacted frame and the probe."""
-    by_kind = {item.kind: item for item in candidate.evidence}
+def _evidence(candidate: Candidate) -> _Shown:
+    """The redacted frame and the probe that belongs to it, the first."""
+    by_kind = {item.kind: item for item in reversed(candidate.evidence)}
     frame, probe = by_kind.get("frame_redacted"), by_kind.get("probe")
     if frame is None or probe is None:
         raise IntakeRefusedError("no_evidence", "a judge needs the redacted frame and the probe")

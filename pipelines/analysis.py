@@ -45,6 +45,7 @@ class AnalyzedCandidate(WireModel):
 
     number: int = Field(ge=1, description="within its input; what terminal and video show")
     candidate_id: uuid.UUID
+    revision: int = Field(default=1, ge=1, description="how often it was told; the last of it stands here")
     status: Literal["unconfirmed"] = "unconfirmed"
     input: str
     input_sha256: Sha256
@@ -79,6 +80,9 @@ class ExplainedTrack(WireModel):
     end_pts_seconds: float
     frames_seen: int
     frames_fused: int = Field(description="0: no look was good enough to be compared")
+    continues_track_id: int | None = Field(
+        default=None, description="an earlier track that it seems to go on from, by motion alone"
+    )
     best: tuple[Resemblance, ...]
 
 
@@ -91,6 +95,7 @@ class InputAnalysis(WireModel):
     error: str | None = None
     media_seconds: float = 0.0
     elapsed_seconds: float = 0.0
+    withdrawn: int = Field(default=0, description="candidates that later looks did not bear out")
     frame_accounting: FrameAccounting = FrameAccounting()
     annotated: str | None = Field(default=None, description="video, relative to the output folder")
 

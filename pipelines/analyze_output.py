@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -130,6 +131,20 @@ class InputWriter:
             self._write(folder / "frame_redacted.jpg", "frame_redacted", shown.frame_redacted, look),
             self._write(folder / "probe.jpg", "probe", shown.probe, look),
         ]
+
+    def discard(self, number: int) -> None:
+        """Deletes the pictures of a candidate that was withdrawn.
+
+        Raises:
+            EvidenceError: they cannot be deleted.
+        """
+        folder = self._evidence / f"candidate-{number}"
+        if not folder.is_dir():
+            return
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise EvidenceError(f"{folder}: cannot be deleted ({error.strerror})") from error
 
     def close(self) -> None:
         """Finishes the video."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,12 +22,17 @@ from pipelines.events import (
     utc_now,
 )
 from pipelines.evidence import EvidenceStore
-from pipelines.findings import BestLook, Finding
+from pipelines.findings import BestLook, Finding, Xyxy
 from pipelines.galleries import GalleryPackage
-from pipelines.pictures import shown_pictures
+from pipelines.pictures import ShownPictures, shown_pictures
 from vision.errors import ImageError
 
 MAX_ALTERNATIVES = 5
+MAX_MORE_PROBES = 2
+"""Further pictures of the same track that are sealed with a candidate."""
+
+SEALED_LOOKS_KEPT = 16
+
 LIVE_UNCERTAINTY_SECONDS = 2.0
 """A camera's picture is coded, sent and buffered before it is here; how long that took is not measured."""
 
@@ -74,6 +80,34 @@ class SourceClock:
         return ObservedAt(None, "unknown")
 
 
+class SealedLooks:
+    """Pictures of one source that are sealed already, so that a revision does not store them again.
+
+    Holds references and hashes, no picture, and no more than the latest few.
+    """
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[tuple[int, Xyxy, bool], tuple[EvidenceItem, ...]] = OrderedDict()
+
+    def items(
+        self, look: BestLook, seal: Callable[[BestLook], tuple[EvidenceItem, ...]], *, whole: bool
+    ) -> tuple[EvidenceItem, ...]:
+        """The sealed pictures of a look, sealed now where they were not.
+
+        Args:
+            look: the look.
+            seal: stores its pictures.
+            whole: whether the frame belongs to them, or the face alone.
+        """
+        key = (look.frame_index, look.xyxy, whole)
+        if key not in self._items:
+            self._items[key] = seal(look)
+        self._items.move_to_end(key)
+        while len(self._items) > SEALED_LOOKS_KEPT:
+            self._items.popitem(last=False)
+        return self._items[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a camera's pictures come from.
@@ -83,12 +117,14 @@ class Origin:
         source_id: `input_sha256` of a recording, else a random id of this opening of the camera.
         input_sha256: of a recording; None for a camera.
         clock: of the source.
+        sealed: its pictures that are stored already.
     """
 
     camera_id: str
     source_id: str
     input_sha256: str | None
     clock: SourceClock
+    sealed: SealedLooks = field(default_factory=SealedLooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +148,7 @@ class CandidateMaker:
     def make(
         self, finding: Finding, origin: Origin, package: GalleryPackage, accounting: FrameAccounting
     ) -> Candidate:
-        """The candidate, unsigned; its pictures are stored when this returns.
+        """The candidate, unsigned; its pictures are stored when this returns. A withdrawn one carries none.
 
         Args:
             finding: what perception says.
@@ -159,7 +195,7 @@ class CandidateMaker:
             quality=quality_of(look),
             frames_fused=finding.frames_fused,
             single_look=finding.single_look,
-            evidence=self._evidence(look),
+            evidence=self._evidence(finding, origin),
             face_xyxy=(left, top, right, bottom),
             person_xyxy=finding.person_xyxy,
             landmarks=_five_points(look),
@@ -173,17 +209,31 @@ class CandidateMaker:
             software=self.software,
         )
 
-    def _evidence(self, look: BestLook) -> tuple[EvidenceItem, ...]:
-        image = look.frame.image
-        try:
-            shown = shown_pictures(image, look.xyxy, look.landmarks, look.others_xyxy)
-        except ImageError as error:
-            raise EvidenceError(f"the pictures of a candidate cannot be made: {error}") from error
+    def _evidence(self, finding: Finding, origin: Origin) -> tuple[EvidenceItem, ...]:
+        if finding.withdrawn:
+            return ()
+        items = list(origin.sealed.items(finding.best_look, self._whole, whole=True))
+        for look in finding.more_looks[:MAX_MORE_PROBES]:
+            items += origin.sealed.items(look, self._probe, whole=False)
+        return tuple(items)
+
+    def _whole(self, look: BestLook) -> tuple[EvidenceItem, ...]:
+        shown = _shown(look)
         return (
             self.evidence.put("frame_redacted", shown.frame_redacted),
             self.evidence.put("probe", shown.probe),
-            self.evidence.put("frame", image),
+            self.evidence.put("frame", look.frame.image),
         )
+
+    def _probe(self, look: BestLook) -> tuple[EvidenceItem, ...]:
+        return (self.evidence.put("probe", _shown(look).probe),)
+
+
+def _shown(look: BestLook) -> ShownPictures:
+    try:
+        return shown_pictures(look.frame.image, look.xyxy, look.landmarks, look.others_xyxy)
+    except ImageError as error:
+        raise EvidenceError(f"the pictures of a candidate cannot be made: {error}") from error
 
 
 def quality_of(look: BestLook) -> Quality:

@@ -131,6 +131,28 @@ def expire(case: Case, now: datetime) -> Case:
     return replace(case, state=State.EXPIRED)
 
 
+def withdraw(case: Case) -> Case:
+    """The case taken back by the worker that made it, before anybody judged.
+
+    Raises:
+        NotOpenError: somebody has answered, or no answer is awaited any more.
+    """
+    if case.state is not State.OPEN or case.judgements or case.is_control:
+        raise NotOpenError("only a candidate nobody has judged is withdrawn")
+    return replace(case, state=State.WITHDRAWN)
+
+
+def restore(case: Case, expires_at: datetime) -> Case:
+    """A withdrawn case back in the queue, because still later looks bear it out.
+
+    Raises:
+        NotOpenError: it was not withdrawn.
+    """
+    if case.state is not State.WITHDRAWN:
+        raise NotOpenError("only a withdrawn candidate is restored")
+    return replace(case, state=State.OPEN, expires_at=expires_at)
+
+
 def resolve(case: Case, action: Resolution, now: datetime, policy: ReviewPolicy) -> Case:
     """The case after a supervisor dealt with a disagreement.
 
