@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
 MAX_EXHIBITS = 12
 """Worst cases of a kind that are shown; the rest are counted."""
 
@@ -113,12 +116,20 @@ class ReportFacts:
     problems: int = 0
 
 
+def readable(text: str) -> str:
+    """The text with everything replaced that is not seen: controls, halves of letters, marks that turn the line.
+
+    File names need be no text at all, and may be made to look like other ones.
+    """
+    return "".join(letter if letter.isprintable() or letter == NO_BREAK else REPLACEMENT for letter in text)
+
+
 def percent(share: float | None) -> str:
     """A share as it is read: enough digits to tell small rates apart; a dash for None."""
     if share is None:
         return "–"
     digits = 1 if abs(share) >= 0.1 else 2
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    return f"{100 * share:.{digits}f}{NO_BREAK}%"
 
 
 def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
@@ -128,4 +139,4 @@ def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
 
 def nominal(rate: str | float) -> str:
     """A rate that was chosen, not measured: 10 %, 0.3 %."""
-    return f"{100 * float(rate):g}\N{NO-BREAK SPACE}%"
+    return f"{100 * float(rate):g}{NO_BREAK}%"

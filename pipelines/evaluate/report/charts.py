@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.evaluate.errors import MissingExtraError
+from pipelines.evaluate.report.body import readable
 from vision.types import Float32
 
 WIDTH_PX, HEIGHT_PX = 460, 300
@@ -68,10 +69,22 @@ def to_svg(spec: Mapping[str, Any], *, alone: bool = False) -> str:
         MissingExtraError: vl-convert-python is not installed.
     """
     config = dict(_CONFIG, background="white") if alone else _CONFIG
-    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", **spec, "config": config}
+    whole = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        **_readable(spec),
+        "config": config,
+    }
     # Nothing is ever fetched: the data are in the specification, and no address is allowed.
     svg: str = _drawer().vegalite_to_svg(whole, vl_version=_VEGA_LITE, allowed_base_urls=[])
     return svg
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, Mapping):
+        return {name: _readable(item) for name, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _drawer() -> Any:

@@ -20,7 +20,7 @@ from tests.fake_engine import FakeEmbedder, FakeFaceDetector, Painted, paint
 from vision.images import encode_png
 
 PEOPLE, WITH_TWO = 130, 20
-FACE = (100, 80, 180, 160)
+FACE = (50, 30, 110, 90)
 
 
 class Heard(Progress):
@@ -49,7 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(2 if person < WITH_TWO else 1):
             (root / f"p{person:03d}").mkdir(exist_ok=True)
             people = [Painted(person, FACE)] if (person, number) != (7, 1) else []
-            (root / f"p{person:03d}" / f"{number}.png").write_bytes(encode_png(paint(people)))
+            (root / f"p{person:03d}" / f"{number}.png").write_bytes(
+                encode_png(paint(people, size_wh=(160, 120)))
+            )
     return root
 
 
