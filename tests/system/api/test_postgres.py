@@ -22,6 +22,7 @@ from api.store.open import open_database
 from tests.api_client import Clients
 from tests.seeds import seed
 from tests.system import postgres_cluster
+from tests.unit.api.test_withdrawal import assert_claim_and_withdrawal_exclude_each_other
 
 pytestmark = pytest.mark.system
 
@@ -92,5 +93,13 @@ def test_two_judgements_confirm_a_candidate(url: str, tmp_path: Path) -> None:
         with clients.seeded.services.database.read() as session:
             assert session.get_one(CandidateRecord, candidate_id).state == "confirmed"
             assert check_chain(LedgerRepository(session).page(0, 1000))
+    finally:
+        clients.close()
+
+
+def test_a_claim_and_a_withdrawal_at_once_exclude_each_other(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        assert_claim_and_withdrawal_exclude_each_other(clients)
     finally:
         clients.close()
