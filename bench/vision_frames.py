@@ -13,9 +13,10 @@ import numpy as np
 
 from bench.side_by_side import one_core
 from pipelines.calibrations import load_calibration
-from pipelines.session import CameraSession, SessionOptions
+from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.stages import Engines
 from vision.face.quality import measure as measure_quality
+from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
 from vision.track.base import Tracker
 from vision.types import Faces, Float32, Frame, Image
@@ -37,7 +38,7 @@ class FrameCost:
 
     Attributes:
         tracks: faces in every frame.
-        frames: measured, from an empty session on.
+        frames: measured, from an empty picture on.
         mean_ms: over all of them, the first looks at everybody included.
         steady_ms: mean of the second half.
         p95_ms: of all.
@@ -96,7 +97,7 @@ class _Remembered:
 
 
 def measure(new_tracker: Callable[[], Tracker], embedder_id: str, seed: int = 0) -> FrameCost:
-    """A session from its first frame on.
+    """The faces of one camera from its first frame on.
 
     Args:
         new_tracker: what follows the faces.
@@ -116,13 +117,20 @@ def measure(new_tracker: Callable[[], Tracker], embedder_id: str, seed: int = 0)
         new_object_tracker=new_tracker,
     )
     listed = chance.standard_normal((SUBJECTS, DIMENSION), dtype=np.float32)
-    spent_ms = []
-    with one_core(), CameraSession(engines, SessionOptions(inference_fps=None)) as session:
-        session.set_gallery(Gallery(listed, [f"subject-{i}" for i in range(SUBJECTS)]))
+    gallery = Gallery(listed, [f"subject-{i}" for i in range(SUBJECTS)])
+    calibration = engines.calibration
+    point = calibration.operating_point(
+        gallery_templates=SUBJECTS, gallery_subjects=SUBJECTS, false_alerts_per_1000_faces=1.0
+    )
+    fusion = FusionOptions(min_looks=3, disagreement_similarity=calibration.disagreement_similarity)
+    faces = FaceTracks(engines, FaceTrackOptions(), fusion, lambda _summary: None)
+    watch, spent_ms = Watch(gallery, point), []
+    with one_core():
         for index in range(FRAMES):
             frame = Frame(image, index / FPS, index)
             start = time.perf_counter()
-            session.process(frame)
+            faces.expire(frame.pts_seconds)
+            faces.update(frame, (), watch)
             spent_ms.append((time.perf_counter() - start) * 1000)
     return FrameCost(
         tracks=TRACKS,

@@ -78,6 +78,8 @@ class MotionRegions:
 
 
 def _boxes(moving: Image, step: int, size_wh: tuple[int, int]) -> list[Box]:
+    if not moving.any():
+        return []
     kernel = np.ones((_DILATED_PX, _DILATED_PX), np.uint8)
     opened = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(cv2.dilate(opened, kernel))

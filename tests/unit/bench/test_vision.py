@@ -55,7 +55,7 @@ def test_a_search_is_compared_at_every_size(monkeypatch: pytest.MonkeyPatch) -> 
 def test_fifty_faces_are_followed_and_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision_frames, "FRAMES", 20)
     cost = vision_frames.measure(tracker_factory("oc-sort", 0.35, confirm_hits=1), "mobilefacenet-faceplugin")
-    assert cost.looks >= 50 * 5  # else nothing was measured
+    assert cost.looks >= 100  # else nothing was measured
     assert cost.mean_ms > 0
 
 
