@@ -65,6 +65,7 @@ class AnalyzeOptions:
             "inference_fps": self.session.inference_fps,
             "false_alerts_per_1000_faces": self.session.false_alerts_per_1000_faces,
             "min_looks": self.session.min_looks,
+            "region_crops": self.session.region_crops,
             "recorded_at": self.recorded_at.isoformat() if self.recorded_at else None,
             "explain": self.explain,
         }
@@ -156,7 +157,9 @@ class _Run:
         self._record = record
         self._options = options
         self._writer = output.input_writer(record.sha256, path.stem) if output else None
-        self._candidates: list[AnalyzedCandidate] = []
+        self._candidates: dict[tuple[int, str], AnalyzedCandidate] = {}
+        self._given_numbers: dict[tuple[int, str], int] = {}
+        self._withdrawn: set[tuple[int, str]] = set()
         self._tracks: list[ExplainedTrack] = []
         self._numbers: dict[int, int] = {}
         self._session: CameraSession | None = None
@@ -198,16 +201,17 @@ class _Run:
             error=str(error) if error else None,
             media_seconds=self._media_seconds,
             elapsed_seconds=time.perf_counter() - self._started,
+            withdrawn=len(self._withdrawn),
             annotated=self._writer.annotated if self._writer else None,
             frame_accounting=accounting or FrameAccounting(),
         )
-        return AnalyzedInput(summary=summary, candidates=tuple(self._candidates), tracks=tuple(self._tracks))
+        return AnalyzedInput(summary=summary, candidates=self._standing(), tracks=tuple(self._tracks))
 
     def _watch(self, session: CameraSession, source: FrameSource, reached: Callable[[float], None]) -> None:
         try:
             for result in session.run(source):
                 for finding in result.findings:
-                    self._candidates.append(self._candidate(finding))
+                    self._note(finding)
                 if self._writer is not None:
                     self._writer.annotate(result, self._numbers)
                 reached(session.media_seconds)
@@ -226,14 +230,34 @@ class _Run:
                 end_pts_seconds=summary.end_pts_seconds,
                 frames_seen=summary.frames_seen,
                 frames_fused=summary.frames_fused,
+                continues_track_id=summary.continues_track_id,
                 best=_resemblances(
                     zip(summary.resembled.subject_ids, summary.resembled.similarities, strict=True)
                 ),
             )
         )
 
-    def _candidate(self, finding: Finding) -> AnalyzedCandidate:
-        number = len(self._candidates) + 1
+    def _standing(self) -> tuple[AnalyzedCandidate, ...]:
+        return tuple(sorted(self._candidates.values(), key=lambda candidate: candidate.number))
+
+    def _note(self, finding: Finding) -> None:
+        """Keeps the newest of what is said of a track and a subject."""
+        of = (finding.track_id, finding.subject_id)
+        number = self._given_numbers.setdefault(of, len(self._given_numbers) + 1)
+        if not finding.withdrawn:
+            first, newest = self._candidates.get(of), self._candidate(finding, number)
+            decided_at = first.decided_pts_seconds if first else newest.decided_pts_seconds
+            self._candidates[of] = newest.model_copy(update={"decided_pts_seconds": decided_at})
+            self._withdrawn.discard(of)
+            return
+        self._candidates.pop(of, None)
+        self._withdrawn.add(of)
+        if self._numbers.get(finding.track_id) == number:
+            del self._numbers[finding.track_id]
+        if self._writer is not None:
+            self._writer.discard(number)
+
+    def _candidate(self, finding: Finding, number: int) -> AnalyzedCandidate:
         self._numbers.setdefault(finding.track_id, number)
         look = finding.best_look
         evidence = [input_frame(look, self._record.sha256)]
@@ -245,6 +269,7 @@ class _Run:
             observed_at = recorded_at + timedelta(seconds=look.pts_seconds - self._start_seconds)
         return AnalyzedCandidate(
             number=number,
+            revision=finding.revision,
             candidate_id=candidate_id(
                 source=self._record.sha256,
                 track_id=finding.track_id,
