@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.enrol import Enrolment, Outcome, PictureReport
+from pipelines.enrol import Enrolment, Outcome, PictureReport, Reference
 from pipelines.reference_check import check_references
 from pipelines.reference_findings import Kind, ReferenceFinding, ReferenceLimits, ReferenceSet
 from pipelines.same_picture import THUMBNAIL_PX, thumbnail
@@ -145,7 +145,7 @@ def _reference_set(
         embeddings=embeddings,
         thumbnails=np.stack(thumbnails),
         picture_sha256=tuple([one.picture_sha256 for one in new] + [""] * len(listed)),
-        scores=tuple([_score(one.quality.score, one.other_faces) for one in new] + [1.0] * len(listed)),
+        scores=tuple([_score(one) for one in new] + [1.0] * len(listed)),
         listed=tuple([False] * len(new) + [True] * len(listed)),
     )
 
@@ -159,9 +159,10 @@ def _near(new: Float32, listed: Float32, limit: float) -> list[bool]:
     return [bool(value) for value in best >= limit]
 
 
-def _score(quality: float, other_faces: bool) -> float:
-    """Of two copies the one without company is kept, then the better one."""
-    return quality - (1.0 if other_faces else 0.0)
+def _score(reference: Reference) -> float:
+    """Of two copies the one without company is kept, then the clearly better one, then the one of more pixels."""
+    company = 1.0 if reference.other_faces else 0.0
+    return round(reference.quality.score, 1) - company + min(reference.quality.face_size_px, 1e4) * 1e-6
 
 
 def _thumbnail(portrait_jpeg: bytes) -> Image:

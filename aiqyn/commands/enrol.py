@@ -283,9 +283,9 @@ def _warn_of_unknown_cameras(loaded: Config, terms: ListTerms) -> None:
 def _tell_pictures(checked: CheckedList) -> None:
     """What is to be known, on standard error; refused pictures first."""
     found = checked.checked
-    for refused in found.enrolment.refused:
-        report(refused.message)
-    refused_for = {refused.message for refused in found.enrolment.refused}
+    refused_for = dict.fromkeys(refused.message for refused in found.enrolment.refused)
+    for message in refused_for:
+        report(message)
     for finding in found.findings:
         if finding.message not in refused_for:
             typer.echo("note: " + " ".join(finding.message.split()), err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aiqyn.doctor import installation, libraries, machine
+from aiqyn.doctor import installation, libraries, machine, templates
 from aiqyn.doctor.report import Check, fail, ok
 from pipelines.config import Config, load_config
 from pipelines.errors import ConfigError
@@ -55,5 +55,6 @@ def _installation(config: Config) -> tuple[Check, ...]:
         installation.check_keys(config.paths.keys_dir),
         installation.check_redis(config, catalog),
         installation.check_database(config),
+        templates.check_templates(config, catalog),
         installation.check_port(config),
     )
