@@ -33,8 +33,12 @@ class BatchAnswer:
     finding: Finding
 
 
-def check_batches(examinee: Examinee) -> BatchAnswer:
+def check_batches(examinee: Examinee, *, by_chance: bool) -> BatchAnswer:
     """One call for several pictures against one call for each.
+
+    Args:
+        examinee: the model.
+        by_chance: it answers differently at every call, so that nothing can be compared.
 
     Raises:
         ModelError: it fails on a single picture.
@@ -46,6 +50,9 @@ def check_batches(examinee: Examinee) -> BatchAnswer:
         many = f"It takes {fixed} pictures in every call; what is missing is filled up with black."
         sentence = "It takes one picture a call (fixed in the file)." if fixed == 1 else many
         return BatchAnswer(str(fixed), False, Finding("batch", "noted", sentence))
+    if by_chance:
+        sentence = "Not compared: the model gives other values at every call."
+        return BatchAnswer("any", False, Finding("batch", "noted", sentence))
     problem, difference = _compare(session, calls)
     if problem:
         sentence = f"It declares any number of pictures a call, but {problem}: it gets one a call."
