@@ -28,9 +28,9 @@ _NAMES = tuple(f"{kind}_{stride}" for kind in _VALUES for stride in STRIDES_PX)
 
 @dataclass(frozen=True, slots=True)
 class YunetOptions(FaceSearchOptions):
-    """As `FaceSearchOptions`. The overlap is OpenCV's; its confidence of 0.9 is for self-portraits."""
+    """As `FaceSearchOptions`, with the confidence and overlap of opencv_zoo's own wrapper, `yunet.py`."""
 
-    min_confidence: float = 0.5
+    min_confidence: float = 0.6
     max_iou: float = 0.3
 
 

@@ -198,6 +198,13 @@ def test_a_model_that_mixes_its_faces_up_is_a_model_error() -> None:
         embedder.embed_chips(chips(2))
 
 
+def test_a_model_that_gives_another_length_than_it_declares_is_a_model_error() -> None:
+    embedder = FaceEmbedder(shaped(("n", 3, SIDE, SIDE), ("n", "d")), INPUT, TEMPLATE)
+    embedder.dimension = DIMENSION + 1
+    with pytest.raises(ModelError, match=r"gave \(2, 6\) for 2 faces, \(2, 7\) expected"):
+        embedder.embed_chips(chips(2))
+
+
 @pytest.mark.parametrize(
     ("given", "found", "said"),
     [

@@ -124,7 +124,7 @@ def test_a_picture_is_left_as_it_was(family: Family) -> None:
 def test_a_thousand_faces_are_all_found_in_time(family: Family) -> None:
     side, gap = 20, 24
     crowd = tuple(
-        Wanted((x * gap + 2, y * gap + 2, x * gap + 2 + side, y * gap + 2 + side), 0.5 + (x + y) / 200)
+        Wanted((x * gap + 2, y * gap + 2, x * gap + 2 + side, y * gap + 2 + side), 0.65 + (x + y) / 200)
         for x in range(40)
         for y in range(25)
     )

@@ -19,9 +19,9 @@ from tests.unit.vision.face.pyramids import Recorder, Wanted, model_bytes, sessi
 from vision.boxes import iou
 from vision.errors import ModelError
 from vision.face.base import FaceDetector
-from vision.face.search import MOST_CANDIDATES
+from vision.face.search import MOST_CANDIDATES, sift
 from vision.face.yunet import Yunet, YunetOptions, decode
-from vision.images import read_image
+from vision.images import Placement, read_image
 from vision.runtime import InferenceSession
 from vision.types import Image, ModelInput
 from weights.catalog import load_catalog
@@ -100,10 +100,15 @@ def test_what_is_not_finite_is_a_model_error(kind: str, value: float) -> None:
 
 def test_a_model_that_is_sure_everywhere_is_bounded() -> None:
     size = (640, 640)
+    found = decode(
+        {name: np.full_like(value, 0.5) for name, value in yunet_outputs((), size).items()}, size, 0.4
+    )
+    assert len(found.xyxy) == 8400
+    options = YunetOptions(min_confidence=0.4, max_iou=1.0, max_faces=10_000)
+    assert len(sift(found, Placement((1.0, 1.0)), options)) == MOST_CANDIDATES
     outputs = {name: np.full_like(value, 0.5) for name, value in yunet_outputs((), size).items()}
-    assert len(decode(outputs, size, 0.4).xyxy) > MOST_CANDIDATES
-    found = Yunet(session(outputs), BGR, YunetOptions(min_confidence=0.4, min_face_px=0, max_faces=100))
-    assert len(found.detect(plain(size))) == 100
+    few = Yunet(session(outputs), BGR, YunetOptions(min_confidence=0.4, min_face_px=0, max_faces=100))
+    assert len(few.detect(plain(size))) == 100
 
 
 def test_tensors_for_another_size_are_a_model_error() -> None:
