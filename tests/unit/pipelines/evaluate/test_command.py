@@ -32,6 +32,14 @@ def document(result: Result) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of the test's own: reports go to `out` in it."""
+    folder = tmp_path_factory.mktemp("work")
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     """A second of a dark room."""
