@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from pipelines.canonical import canonical_json
 from pipelines.errors import ConfigError
@@ -26,6 +26,7 @@ from vision.identify.impostors import ImpostorSample
 
 SHIPPED = "pipelines.calibration_data"
 MAX_BYTES = 64 * 1024 * 1024
+MAX_PICTURES = 10_000_000
 HOW_TO_MEASURE = (
     "measure one with `aiqyn evaluate calibration --images DIR --out FILE` and name it in "
     "identification.calibration"
@@ -50,12 +51,16 @@ class EmbedderInUse:
     preprocessing: str
 
 
+_Number = Annotated[int, Field(ge=0, le=MAX_PICTURES)]
+_Cosine1e5 = Annotated[int, Field(ge=-_UNITS - 10, le=_UNITS + 10)]
+
+
 class _Pairs(WireModel):
     """Pairs of pictures of different people, the most alike first; columns of one length."""
 
-    first: tuple[int, ...] = Field(min_length=1)
-    second: tuple[int, ...] = Field(min_length=1)
-    similarity_1e5: tuple[int, ...] = Field(min_length=1)
+    first: tuple[_Number, ...] = Field(min_length=1)
+    second: tuple[_Number, ...] = Field(min_length=1)
+    similarity_1e5: tuple[_Cosine1e5, ...] = Field(min_length=1)
 
 
 class _File(WireModel):
@@ -66,12 +71,21 @@ class _File(WireModel):
     embedder_id: Identifier
     embedder_sha256: Sha256
     preprocessing: str
-    pictures: tuple[int, ...] = Field(min_length=2, description="of each person, who is numbered, not named")
+    pictures: tuple[_Number, ...] = Field(
+        min_length=2, description="of each person, who is numbered, not named"
+    )
     pairs: _Pairs
     complete: bool = Field(description="whether every pair of pictures of different people is in it")
     strangers_similarity: Similarity
 
     model_config = WireModel.model_config | {"populate_by_name": True, "serialize_by_alias": True}
+
+    @field_validator("pictures")
+    @classmethod
+    def _not_too_many(cls, pictures: tuple[int, ...]) -> tuple[int, ...]:
+        if sum(pictures) > MAX_PICTURES:
+            raise ValueError(f"more than {MAX_PICTURES} pictures")
+        return pictures
 
 
 def load_calibration(
