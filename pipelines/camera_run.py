@@ -186,9 +186,7 @@ class CameraRun:
 
     def _wanted_rate(self, search_list: SearchList) -> float:
         """False alerts per 1,000 faces: the list's or the camera's, whichever is stricter."""
-        return min(
-            search_list.package.false_alerts_per_1000_faces, self._options.false_alerts_per_1000_faces
-        )
+        return min(search_list.package.false_alerts_per_1000_faces, self._options.false_alerts_per_1000_faces)
 
     def _put_nothing_in_force(self) -> None:
         if self._session is not None and self._in_force is not None:
@@ -219,14 +217,15 @@ class CameraRun:
             )
             self._parts.publish(candidate)
         except PipelineError as error:
-            self.lost += 1
+            self.lost += finding.revision == 1
             _log.error("candidate_lost", camera_id=self._origin.camera_id, reason=str(error))
             return
-        self.candidates += 1
+        self.candidates += finding.revision == 1
         _log.info(
-            "candidate",
+            "candidate_withdrawn" if finding.withdrawn else "candidate",
             camera_id=self._origin.camera_id,
             candidate_id=str(candidate.candidate_id),
+            revision=candidate.revision,
             deployment_id=candidate.deployment_id,
         )
 

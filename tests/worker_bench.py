@@ -140,6 +140,11 @@ class Bench:
         assert not thread.is_alive()
 
     def candidates(self) -> list[Candidate]:
+        """What was not read before, without later revisions."""
+        return [candidate for candidate in self.revisions() if candidate.revision == 1]
+
+    def revisions(self) -> list[Candidate]:
+        """What was not read before, every revision."""
         consumer = CandidateConsumer(self.api, self.store.worker_verifying_keys, "test")
         found: list[Candidate] = []
         while received := consumer.read(block_seconds=0.05):

@@ -316,3 +316,20 @@ def _away(*_: object, **__: object) -> None:
     from redis.exceptions import ConnectionError as RedisConnectionError
 
     raise RedisConnectionError("away")
+
+
+def test_a_revision_is_the_same_candidate_and_stores_no_picture_twice(bench: Bench) -> None:
+    bench.add_recording("gate", [ANN])
+    bench.publish()
+    report = bench.run()
+    revisions = bench.revisions()
+    assert [one.revision for one in revisions] == list(range(1, len(revisions) + 1))
+    assert len(revisions) > 1
+    assert len({one.candidate_id for one in revisions}) == 1
+    assert report.cameras["gate"].candidates == 1
+    by_frame: dict[int, set[str]] = {}
+    for one in revisions:
+        assert [item.kind for item in one.evidence[:3]] == ["frame_redacted", "probe", "frame"]
+        assert {item.kind for item in one.evidence[3:]} <= {"probe"}
+        by_frame.setdefault(one.frame_index, set()).add(one.evidence[0].ref)
+    assert all(len(refs) == 1 for refs in by_frame.values())
