@@ -67,7 +67,7 @@ class ByteTrack:
         strong = candidates.confidence >= self._options.strong_confidence
         pairing = self._pair(candidates, strong)
         births = (candidates.confidence >= self._options.start_confidence) & strong & ~pairing.taken
-        return self._life.settle(candidates, pairing, births, mortal=self._life.tracks.track_id == 0)
+        return self._life.settle(candidates, pairing, births)
 
     def _pair(self, candidates: Candidates, strong: Bool) -> Pairing:
         tracks = self._life.tracks

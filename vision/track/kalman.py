@@ -1,13 +1,13 @@
-"""SORT's constant-velocity Kalman filter for all tracks at once, in continuous time.
+"""A constant-velocity Kalman filter for the boxes of all tracks at once, in continuous time.
 
-State (Bewley et al. 2016, "Simple Online and Realtime Tracking"): centre x and y, area and aspect
-ratio of the box, and the velocities of the first three. Every noise matrix of SORT is diagonal, so
-the seven-state filter falls apart into one two-state filter (value, velocity) each for x, y and
-area, and a one-state filter for the aspect ratio. Their covariances are kept as columns; the
-result is the one of the dense filter, without a matrix inverse per track.
+State: centre x and y, width and height of a box, and the velocity of each. As in DeepSORT (Wojke, Bewley,
+Paulus 2017) and ByteTrack (Zhang et al. 2022), every error is a share of the box's own size, so that a person
+far off and one near by are followed alike, whatever the picture's resolution. SORT's fixed pixels fit one size.
 
-SORT counts in frames. Here its noise is a rate per second, taken over any interval exactly, so
-that predicting over one second is the same in one step as in thirty.
+Every noise matrix is diagonal, so the eight-state filter falls apart into four two-state filters (value,
+velocity). Their covariances are kept as columns; the result is the one of the dense filter, without a matrix
+inverse per track. Noise is a rate per second, taken over any interval exactly, so that predicting over one second
+is the same in one step as in thirty.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ import numpy.typing as npt
 Float64: TypeAlias = npt.NDArray[np.float64]
 Index: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice
 
-_FPS = 30.0
-"""The frame rate at which SORT's per-frame noise is meant."""
+# In sizes of the box (its longer side); order: centre x, centre y, width, height.
+_MEASUREMENT_ERROR = 0.05
+"""Standard deviation of what a detector says; DeepSORT's and ByteTrack's 1/20."""
 
-# Variances from SORT's reference implementation (sort.py: R, P and Q of KalmanBoxTracker), turned
-# from frames into seconds. Order: centre x, centre y, area, aspect ratio; velocities without the last.
-_MEASUREMENT_VARIANCE = np.array([1.0, 1.0, 10.0, 10.0])
-_START_VARIANCE = np.full(4, 10.0)
-_START_VELOCITY_VARIANCE = np.full(3, 1e4) * _FPS**2
-_VARIANCE_RATE = np.full(4, 1.0) * _FPS
-_VELOCITY_VARIANCE_RATE = np.array([1e-2, 1e-2, 1e-4]) * _FPS**3
+_START_VELOCITY = np.array([1.5, 0.75, 0.1, 0.1])
+"""Standard deviation of the velocity of a track just begun, per second: people run at 1.5 of their height. A
+camera looks along the ground more than down on it, which shortens what moves up and down the picture."""
+
+_VELOCITY_CHANGE = np.array([0.35, 0.175, 0.1, 0.1])
+"""Standard deviation of what a velocity changes by in a second: about half of what people walk at."""
+
+_LEAST_SIZE = 0.3
+"""A predicted box keeps this share of its last size, however fast it shrank."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoxStates:
-    """Filtered boxes, one row per track.
+    """Filtered boxes, one row per track; all (N, 4) float64, in the order centre x, centre y, width, height.
 
     Attributes:
-        mean: (N, 4) float64: centre x and y in pixels, area in pixels², width / height.
-        velocity: (N, 3) float64, of the first three, per second.
-        variance: (N, 4) float64, of `mean`.
-        covariance: (N, 3) float64, of the first three with their velocities.
-        velocity_variance: (N, 3) float64.
+        mean: pixels.
+        velocity: pixels per second.
+        variance: of `mean`.
+        covariance: of `mean` with `velocity`.
+        velocity_variance: of `velocity`.
     """
 
     mean: Float64
@@ -54,13 +57,14 @@ class BoxStates:
     @classmethod
     def start(cls, xyxy: Float64) -> BoxStates:
         """States of tracks that begin with the boxes `xyxy` (N, 4), at unknown velocity."""
-        rows = len(xyxy)
+        mean = measurement(xyxy)
+        size = _size(mean)
         return cls(
-            mean=measurement(xyxy),
-            velocity=np.zeros((rows, 3)),
-            variance=np.tile(_START_VARIANCE, (rows, 1)),
-            covariance=np.zeros((rows, 3)),
-            velocity_variance=np.tile(_START_VELOCITY_VARIANCE, (rows, 1)),
+            mean=mean,
+            velocity=np.zeros_like(mean),
+            variance=np.broadcast_to((_MEASUREMENT_ERROR * size) ** 2, mean.shape).copy(),
+            covariance=np.zeros_like(mean),
+            velocity_variance=(_START_VELOCITY * size) ** 2,
         )
 
     def __len__(self) -> int:
@@ -95,8 +99,7 @@ class BoxStates:
 
     def boxes(self) -> Float64:
         """(N, 4) float64 xyxy pixels."""
-        width = np.sqrt(self.mean[:, 2] * self.mean[:, 3])
-        half = 0.5 * np.stack([width, self.mean[:, 2] / width], axis=1)
+        half = 0.5 * self.mean[:, 2:]
         return np.concatenate([self.mean[:, :2] - half, self.mean[:, :2] + half], axis=1)
 
 
@@ -107,12 +110,11 @@ def measurement(xyxy: Float64) -> Float64:
         xyxy: (N, 4) pixels, of positive width and height.
 
     Returns:
-        (N, 4) float64: centre x and y, area, width / height.
+        (N, 4) float64: centre x and y, width, height.
     """
     boxes = np.asarray(xyxy, np.float64)
     size = boxes[:, 2:] - boxes[:, :2]
-    centre = boxes[:, :2] + 0.5 * size
-    return np.column_stack([centre, size[:, 0] * size[:, 1], size[:, 0] / size[:, 1]])
+    return np.concatenate([boxes[:, :2] + 0.5 * size, size], axis=1)
 
 
 def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
@@ -123,22 +125,19 @@ def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
         elapsed_seconds: (N,) or (), not negative.
 
     Returns:
-        N rows; an area that would vanish keeps its last value, as in SORT.
+        N rows; a box that would vanish keeps a share of its last size.
     """
     dt = np.broadcast_to(np.asarray(elapsed_seconds, np.float64), (len(states),))[:, np.newaxis]
-    mean = states.mean.copy()
-    mean[:, :3] += dt * states.velocity
-    vanished = mean[:, 2] <= 0.0
-    mean[vanished, 2] = states.mean[vanished, 2]
-    variance = states.variance + dt * _VARIANCE_RATE
-    variance[:, :3] += dt * (2.0 * states.covariance + dt * states.velocity_variance)
-    variance[:, :3] += dt**3 / 3.0 * _VELOCITY_VARIANCE_RATE
+    mean = states.mean + dt * states.velocity
+    np.maximum(mean[:, 2:], _LEAST_SIZE * states.mean[:, 2:], out=mean[:, 2:])
+    rate = (_VELOCITY_CHANGE * _size(states.mean)) ** 2
+    drift = dt * states.velocity_variance
     return BoxStates(
         mean=mean,
         velocity=states.velocity,
-        variance=variance,
-        covariance=states.covariance + dt * states.velocity_variance + dt**2 / 2.0 * _VELOCITY_VARIANCE_RATE,
-        velocity_variance=states.velocity_variance + dt * _VELOCITY_VARIANCE_RATE,
+        variance=states.variance + dt * (2.0 * states.covariance + drift) + dt**3 / 3.0 * rate,
+        covariance=states.covariance + drift + dt**2 / 2.0 * rate,
+        velocity_variance=states.velocity_variance + dt * rate,
     )
 
 
@@ -152,14 +151,21 @@ def correct(states: BoxStates, xyxy: Float64) -> BoxStates:
     Returns:
         N rows.
     """
-    total = states.variance + _MEASUREMENT_VARIANCE
+    total = states.variance + (_MEASUREMENT_ERROR * _size(states.mean)) ** 2
     innovation = measurement(xyxy) - states.mean
     gain = states.variance / total
-    velocity_gain = states.covariance / total[:, :3]
+    velocity_gain = states.covariance / total
+    mean = states.mean + gain * innovation
+    np.maximum(mean[:, 2:], _LEAST_SIZE * states.mean[:, 2:], out=mean[:, 2:])
     return BoxStates(
-        mean=states.mean + gain * innovation,
-        velocity=states.velocity + velocity_gain * innovation[:, :3],
+        mean=mean,
+        velocity=states.velocity + velocity_gain * innovation,
         variance=(1.0 - gain) * states.variance,
-        covariance=(1.0 - gain[:, :3]) * states.covariance,
+        covariance=(1.0 - gain) * states.covariance,
         velocity_variance=states.velocity_variance - velocity_gain * states.covariance,
     )
+
+
+def _size(mean: Float64) -> Float64:
+    """(N, 1) longer side of each box."""
+    return np.maximum(mean[:, 2], mean[:, 3])[:, np.newaxis]

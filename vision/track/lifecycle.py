@@ -20,12 +20,14 @@ class LifecycleOptions:
         confirm_hits: observations in a row before a track is reported; in the first that many
             updates of a stream tracks are reported at once.
         max_lost_seconds: how long a track is remembered without an observation.
+        confirm_confidence: what at least one of them needs.
         momentum_seconds: span over which a track's direction is measured.
         max_replay_steps: virtual observations that fill the gap of a track that comes back; 1 for none.
     """
 
     confirm_hits: int
     max_lost_seconds: float
+    confirm_confidence: float = 0.0
     momentum_seconds: float = 0.0
     max_replay_steps: int = 1
 
@@ -115,15 +117,17 @@ class Lifecycle:
         self._keep(self.now_seconds - self.tracks.seen_seconds <= self._options.max_lost_seconds)
 
     def settle(
-        self, candidates: Candidates, pairing: Pairing, births: Bool, mortal: Bool | None = None
+        self, candidates: Candidates, pairing: Pairing, births: Bool, confidence_factor: float = 1.0
     ) -> Tracks:
         """Writes down what was paired, begins new tracks, and reports.
+
+        A track that is not confirmed yet is forgotten at its first miss.
 
         Args:
             candidates: of this frame.
             pairing: of `tracks` with them.
             births: (candidates,), which begin a track.
-            mortal: (tracks,), which are forgotten at once if they got no candidate; none by default.
+            confidence_factor: on `confirm_confidence`.
 
         Returns:
             The confirmed tracks of this frame, by rising `track_id`.
@@ -133,28 +137,33 @@ class Lifecycle:
         self.tracks.observe(
             seen,
             candidates.xyxy[pairing.candidate[seen]],
+            candidates.confidence[pairing.candidate[seen]],
             self.now_seconds,
             self._options.momentum_seconds,
             self._options.max_replay_steps,
         )
+        kept = ~pairing.open_tracks | (self.tracks.track_id > 0)
+        self._keep(kept)
         newborn = np.flatnonzero(births)
-        born = TrackTable.born(candidates.xyxy[newborn], candidates.class_id[newborn], self.now_seconds)
+        born = TrackTable.born(
+            candidates.xyxy[newborn],
+            candidates.confidence[newborn],
+            candidates.class_id[newborn],
+            self.now_seconds,
+        )
         self.tracks = self.tracks.followed_by(born)
-        source = np.concatenate([pairing.candidate, newborn])
-        if mortal is not None:
-            kept = np.concatenate([~(mortal & pairing.open_tracks), np.ones(len(born), np.bool_)])
-            self._keep(kept)
-            source = source[kept]
-        return self._report(candidates, source)
+        source = np.concatenate([pairing.candidate[kept], newborn])
+        return self._report(candidates, source, self._options.confirm_confidence * confidence_factor)
 
     def _keep(self, rows: Bool) -> None:
         if not rows.all():
             self.tracks = self.tracks[rows]
 
-    def _report(self, candidates: Candidates, source: Int64) -> Tracks:
+    def _report(self, candidates: Candidates, source: Int64, confirm_confidence: float) -> Tracks:
         tracks = self.tracks
         early = self._updates <= self._options.confirm_hits
         ripe = (source >= 0) & (tracks.track_id == 0) & (early | (tracks.hits >= self._options.confirm_hits))
+        ripe &= tracks.best_confidence >= confirm_confidence
         tracks.track_id[ripe] = self._next_id + np.arange(np.count_nonzero(ripe))
         self._next_id += int(np.count_nonzero(ripe))
         shown = np.flatnonzero((source >= 0) & (tracks.track_id > 0))

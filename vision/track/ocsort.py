@@ -1,8 +1,15 @@
 """OC-SORT: tracks held to what was observed, not to what was predicted.
 
 Cao, Pang, Weng, Khirodkar, Kitani: "Observation-Centric SORT: Rethinking SORT for Robust
-Multi-Object Tracking", CVPR 2023, with what its authors offer beside it, ByteTrack's association over
-low confidences and of confirmed tracks first. Times are seconds where the paper counts frames.
+Multi-Object Tracking", CVPR 2023: its momentum, recovery and re-update. Three things are different:
+
+- Weak detections are associated too, after the strong ones (ByteTrack, Zhang et al. 2022), and confirmed
+  tracks choose first.
+- A track begins quietly with any detection that is not very weak, and is reported once one of its detections
+  was sure. False boxes are seldom sure even once; people who come into view are unsure for some frames only.
+- Thresholds follow the detector: see `vision.track.confidence`.
+
+Times are seconds where the papers count frames.
 """
 
 from __future__ import annotations
@@ -13,6 +20,7 @@ import numpy as np
 
 from vision import boxes
 from vision.track.association import assign, direction_consistency
+from vision.track.confidence import ConfidenceScale
 from vision.track.kalman import Float64
 from vision.track.lifecycle import Candidates, Lifecycle, LifecycleOptions, Pairing
 from vision.types import Bool, Detections, Tracks
@@ -26,21 +34,30 @@ class OcSortOptions:
     """Settings of `OcSort`.
 
     Attributes:
-        start_confidence: what a detection needs to begin a track, and to be in the first association.
-        min_confidence: what a detection needs to carry on a track that nothing better fits.
-        min_iou: overlap a detection needs with a track.
+        confirm_confidence: what the surest detection of a track needs before the track is reported.
+        strong_confidence: what a detection needs to be in the first association.
+        start_confidence: what it needs to begin a track, quietly.
+        min_confidence: what it needs to carry on a confirmed track that nothing better fits.
+        min_iou: overlap needed in the first association.
+        min_iou_weak: overlap a weak detection needs.
+        min_iou_last: overlap needed with the last observation of a track that stopped while it was hidden.
         confirm_hits: observations in a row before a track is reported; in the first that many updates
             of a stream tracks are reported at once.
-        max_lost_seconds: how long a track is remembered without an observation.
+        max_lost_seconds: how long a track is remembered without an observation; one that is not confirmed
+            is forgotten at its first miss.
         momentum_weight: weight of the direction beside the overlap.
         momentum_seconds: span over which a direction is measured (the paper's three frames, at 25 a
             second).
     """
 
-    start_confidence: float = 0.6
+    confirm_confidence: float = 0.7
+    strong_confidence: float = 0.6
+    start_confidence: float = 0.3
     min_confidence: float = 0.1
-    min_iou: float = 0.3
-    confirm_hits: int = 3
+    min_iou: float = 0.2
+    min_iou_weak: float = 0.5
+    min_iou_last: float = 0.3
+    confirm_hits: int = 2
     max_lost_seconds: float = 1.0
     momentum_weight: float = 0.2
     momentum_seconds: float = 0.12
@@ -59,48 +76,55 @@ class OcSort:
 
     def reset(self) -> None:
         """Forgets everything; the next track is number 1."""
+        options = self._options
+        self._scale = ConfidenceScale()
         self._life = Lifecycle(
             LifecycleOptions(
-                confirm_hits=self._options.confirm_hits,
-                max_lost_seconds=self._options.max_lost_seconds,
-                momentum_seconds=self._options.momentum_seconds,
+                confirm_hits=options.confirm_hits,
+                confirm_confidence=options.confirm_confidence,
+                max_lost_seconds=options.max_lost_seconds,
+                momentum_seconds=options.momentum_seconds,
                 max_replay_steps=MAX_REPLAY_STEPS,
             )
         )
 
     def update(self, detections: Detections, pts_seconds: float) -> Tracks:
         """See `Tracker.update`."""
+        options = self._options
         self._life.begin(pts_seconds)
-        candidates = Candidates.of(
-            detections, min(self._options.min_confidence, self._options.start_confidence)
-        )
-        strong = candidates.confidence >= self._options.start_confidence
-        pairing = self._pair(candidates, strong)
-        return self._life.settle(candidates, pairing, births=strong & ~pairing.taken)
+        factor = self._scale.update(detections.confidence, self._life.now_seconds)
+        candidates = Candidates.of(detections, options.min_confidence * factor)
+        strong = candidates.confidence >= options.strong_confidence * factor
+        fair = candidates.confidence >= options.start_confidence * factor
+        pairing = self._pair(candidates, strong, fair)
+        return self._life.settle(candidates, pairing, fair & ~pairing.taken, factor)
 
-    def _pair(self, candidates: Candidates, strong: Bool) -> Pairing:
-        tracks = self._life.tracks
+    def _pair(self, candidates: Candidates, strong: Bool, fair: Bool) -> Pairing:
+        tracks, options = self._life.tracks, self._options
         pairing = Pairing.none(len(tracks), len(candidates))
         if not len(tracks) or not len(candidates):
             return pairing
         same_class = tracks.class_id[:, np.newaxis] == candidates.class_id[np.newaxis, :]
-        predicted = boxes.iou(tracks.predicted_boxes(self._life.now_seconds), candidates.xyxy)
-        near = same_class & (predicted >= self._options.min_iou)
-        score = predicted + self._momentum(candidates, near)
+        overlap = same_class * boxes.iou(tracks.predicted_boxes(self._life.now_seconds), candidates.xyxy)
+        near = overlap >= options.min_iou
+        score = overlap + self._momentum(candidates, near)
         confirmed = (tracks.track_id > 0)[:, np.newaxis]
 
-        # A track nobody has confirmed yet, false ones among them, takes only what the confirmed leave,
-        # and only strong detections confirm it.
+        # A track nobody has confirmed yet, false ones among them, takes only what the confirmed leave.
         pairing.add(*assign(score, near & strong & confirmed))
         pairing.add(*assign(score, near & strong & ~confirmed & ~pairing.taken))
 
-        # A weak detection carries on any confirmed track that nothing better fitted; it begins none.
-        pairing.add(*assign(predicted, near & ~strong & confirmed & pairing.open_tracks[:, np.newaxis]))
+        close = (overlap >= options.min_iou_weak) & ~strong
+        pairing.add(*assign(overlap, close & confirmed & pairing.open_tracks[:, np.newaxis]))
+        pairing.add(
+            *assign(overlap, close & fair & ~confirmed & ~pairing.taken & pairing.open_tracks[:, np.newaxis])
+        )
 
         # Observation-centric recovery: what stopped while it was hidden is where it was last seen.
-        last = boxes.iou(tracks.xyxy, candidates.xyxy)
-        still = same_class & (last >= self._options.min_iou) & pairing.open_tracks[:, np.newaxis]
-        pairing.add(*assign(last, still & (strong & ~pairing.taken)))
+        left = pairing.open_tracks[:, np.newaxis] & (strong & ~pairing.taken) & same_class
+        if left.any():
+            last = boxes.iou(tracks.xyxy, candidates.xyxy)
+            pairing.add(*assign(last, left & (last >= options.min_iou_last)))
         return pairing
 
     def _momentum(self, candidates: Candidates, near: Bool) -> Float64:

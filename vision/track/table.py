@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from vision.track.association import directions
 from vision.track.kalman import BoxStates, Float64, Index, correct, predict
 from vision.types import Bool, Int32, Int64
+
+Confidence: TypeAlias = npt.NDArray[np.floating[Any]]
 
 HISTORY_LENGTH = 8
 """Observations kept per track for its direction: enough for 0.12 s at 60 frames a second."""
@@ -27,6 +30,7 @@ class TrackTable:
         class_id: (N,) int32.
         hits: (N,) int64, observations in a row.
         missed: (N,) int64, updates since the last observation.
+        best_confidence: (N,) float64, highest of all observations.
         seen_seconds: (N,) float64, time of the last observation.
         xyxy: (N, 4) float64, the last observation.
         history_xyxy: (N, HISTORY_LENGTH, 4) float64, latest observations, newest first.
@@ -39,6 +43,7 @@ class TrackTable:
     class_id: Int32
     hits: Int64
     missed: Int64
+    best_confidence: Float64
     seen_seconds: Float64
     xyxy: Float64
     history_xyxy: Float64
@@ -47,7 +52,7 @@ class TrackTable:
     states: BoxStates
 
     @classmethod
-    def born(cls, xyxy: Float64, class_id: Int32, now_seconds: float) -> TrackTable:
+    def born(cls, xyxy: Float64, confidence: Confidence, class_id: Int32, now_seconds: float) -> TrackTable:
         """Tracks that begin now with the boxes `xyxy` (N, 4)."""
         rows = len(xyxy)
         boxes = np.array(xyxy, np.float64).reshape(rows, 4)
@@ -58,6 +63,7 @@ class TrackTable:
             class_id=np.array(class_id, np.int32),
             hits=np.ones(rows, np.int64),
             missed=np.zeros(rows, np.int64),
+            best_confidence=np.array(confidence, np.float64),
             seen_seconds=np.full(rows, now_seconds),
             xyxy=boxes,
             history_xyxy=np.repeat(boxes[:, np.newaxis, :], HISTORY_LENGTH, axis=1),
@@ -69,7 +75,7 @@ class TrackTable:
     @classmethod
     def empty(cls) -> TrackTable:
         """No tracks."""
-        return cls.born(np.empty((0, 4)), np.empty(0, np.int32), 0.0)
+        return cls.born(np.empty((0, 4)), np.empty(0), np.empty(0, np.int32), 0.0)
 
     def __len__(self) -> int:
         return len(self.track_id)
@@ -100,13 +106,20 @@ class TrackTable:
         self.hits[rows] = 0
 
     def observe(
-        self, rows: Int64, xyxy: Float64, now_seconds: float, momentum_seconds: float, max_replay_steps: int
+        self,
+        rows: Int64,
+        xyxy: Float64,
+        confidence: Confidence,
+        now_seconds: float,
+        momentum_seconds: float,
+        max_replay_steps: int,
     ) -> None:
         """Writes down one observation for each of some tracks.
 
         Args:
             rows: (K,), each once.
             xyxy: (K, 4) pixels.
+            confidence: (K,) of the detections.
             now_seconds: time of the observations.
             momentum_seconds: span over which the direction is measured.
             max_replay_steps: virtual observations that fill a gap; 1 for none.
@@ -121,6 +134,7 @@ class TrackTable:
         self.seen_seconds[rows] = now_seconds
         self.hits[rows] += 1
         self.missed[rows] = 0
+        self.best_confidence[rows] = np.maximum(seen.best_confidence, confidence)
 
 
 def _joined(first: Any, second: Any) -> Any:
