@@ -27,14 +27,28 @@ def answering(
         outputs: what it answers, float32 or int64, each with its batch axis.
         declared: axes an output is declared with, where they are not those it has.
     """
-    constants, nodes, infos = [], _nothing_of(picture[0]), []
+    constants, nodes, infos = [_zero()], _nothing_of(picture[0]), []
     for name, value in outputs.items():
+        axes = (declared or {}).get(name)
         constants.append(numpy_helper.from_array(value, f"{name}_value"))
         nodes.append(helper.make_node("Cast", ["nothing"], [f"{name}_zero"], to=_TYPES[value.dtype]))
-        nodes.append(helper.make_node("Add", [f"{name}_value", f"{name}_zero"], [name]))
-        axes = (declared or {}).get(name, value.shape)
-        infos.append(helper.make_tensor_value_info(name, _TYPES[value.dtype], list(axes)))
-    return _model(nodes, [_float(*picture)], infos, [_zero(), *constants])
+        nodes.append(
+            helper.make_node("Add", [f"{name}_value", f"{name}_zero"], [f"{name}_whole" if axes else name])
+        )
+        if axes:
+            constants.append(numpy_helper.from_array(np.array(value.shape, np.int64), f"{name}_axes"))
+            nodes += _reshaped_at_run_time(name)
+        infos.append(helper.make_tensor_value_info(name, _TYPES[value.dtype], list(axes or value.shape)))
+    return _model(nodes, [_float(*picture)], infos, constants)
+
+
+def _reshaped_at_run_time(name: str) -> list[onnx.NodeProto]:
+    # A shape that follows from the picture cannot be inferred: the runtime reports the declared axes.
+    return [
+        helper.make_node("Cast", ["nothing"], [f"{name}_more"], to=TensorProto.INT64),
+        helper.make_node("Add", [f"{name}_axes", f"{name}_more"], [f"{name}_shape"]),
+        helper.make_node("Reshape", [f"{name}_whole", f"{name}_shape"], [name]),
+    ]
 
 
 def ultralytics_raw(objects: Float32, anchors: int = 84, size: Axes = (64, 64)) -> bytes:

@@ -6,8 +6,11 @@ One input, RGB, 0 to 1, the picture in the middle of a canvas of grey 114 (ultra
 - (N, 4 + classes, anchors): centre x and y, width and height in pixels of the input, then the classes'
   probabilities; there is no objectness (ultralytics/nn/modules/head.py, `Detect`);
 - (N, K, 6): x1, y1, x2, y2 in pixels of the input, confidence, class. Overlaps are gone: by the network
-  itself in YOLO26 (docs.ultralytics.com/guides/end2end-detection), by `nms=True` at export in the others
-  (ultralytics/engine/exporter.py, `NMSModel`), which fills unused rows with zeros.
+  itself in YOLO26 exported with `end2end=True` (docs.ultralytics.com/guides/end2end-detection), by `nms=True`
+  in any other (ultralytics/engine/exporter.py, `NMSModel`), which fills unused rows with zeros.
+
+Held against `yolo predict` 8.4.190 on the same exports, with random weights: the same boxes, less those that
+lie wholly in the padding.
 """
 
 from __future__ import annotations

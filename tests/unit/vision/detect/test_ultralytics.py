@@ -92,6 +92,12 @@ def test_boxes_come_back_through_the_letterbox(
     assert np.abs(found.xyxy[0] - wanted).max() < 1e-3 * max(size_wh)
 
 
+def test_the_picture_lies_in_the_middle_of_the_canvas() -> None:
+    # 128 × 64 on a 64 × 64 canvas: half as large, 16 lines of padding above and below.
+    found = detector(ultralytics_raw(raw_rows((32, 32, 16, 8, 0.9, 0, 0)))).detect(noise((128, 64)))
+    assert found.xyxy.tolist() == [[48, 24, 80, 40]]
+
+
 def test_a_wide_picture_gets_a_wide_canvas_where_the_model_takes_any() -> None:
     model = ultralytics_raw(raw_rows((32, 16, 16, 8, 0.9, 0, 0)), size=("height", "width"))
     # 128 × 64 on a 64 × 32 canvas, no padding at all.
@@ -151,6 +157,7 @@ def test_a_dynamic_export_is_known_by_what_it_gives() -> None:
     model = answering(
         ("images", ("batch", 3, "height", "width")), {"output0": output}, {"output0": ("batch", "c", "a")}
     )
+    assert InferenceSession(model).outputs[0].shape == (None, None, None)
     options = YoloOptions(multiple_of_px=32)
     assert len(detector(model, options).detect(noise((64, 64)))) == 1
     with pytest.raises(ModelError, match=r"\(N, 6, anchors\).*found output0 \(1, 7, 84\)"):
