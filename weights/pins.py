@@ -6,6 +6,7 @@ and from what. A pinned file is verified like any other; what a pin cannot say i
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from weights.catalog import Catalog
-from weights.errors import CacheError, CatalogError
+from weights.errors import CacheError, CatalogError, HashMismatchError, UnpinnedError
 from weights.spec import Identifier, ModelSpec, Sha256, SizeOrUnknown
 from weights.toml_text import toml_text
 
@@ -97,6 +98,41 @@ def with_pins(catalog: Catalog, pins: Mapping[str, Pin]) -> Catalog:
         for spec in catalog
     }
     return replace(catalog, entries=MappingProxyType(entries))
+
+
+def unpinned(spec: ModelSpec) -> UnpinnedError:
+    """What is said of an entry that nobody has vouched for."""
+    return UnpinnedError(
+        f"{spec.id} is unpinned: {spec.no_upstream_hash.rstrip('.')}. Nothing is fetched or run until you vouch for "
+        f"a file yourself: aiqyn weights pin {spec.id} (--sha256 HEX | --file PATH)"
+    )
+
+
+def check_pin(spec: ModelSpec, pin: Pin, content: bytes | None) -> None:
+    """Whether an entry may have this pin.
+
+    Args:
+        spec: as the catalogue has it, without pins.
+        pin: what is to be trusted.
+        content: the file itself, where it is at hand.
+
+    Raises:
+        CatalogError: the catalogue knows the hash; a file of another size than upstream's.
+        HashMismatchError: a `content` that is not the file the pin means.
+    """
+    if spec.is_pinned:
+        raise CatalogError(f"{spec.id} needs no pin: the catalogue has its SHA-256, {spec.source_sha256}")
+    if content is None:
+        return
+    if spec.size_bytes not in (0, len(content)):
+        raise CatalogError(
+            f"{spec.id}: {pin.origin} has {len(content)} bytes, upstream's has {spec.size_bytes}; it is another file"
+        )
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != pin.sha256:
+        raise HashMismatchError(
+            f"{spec.id}: SHA-256 of {pin.origin} is {actual}, to be pinned is {pin.sha256}"
+        )
 
 
 def _pinned(spec: ModelSpec, pin: Pin) -> ModelSpec:

@@ -22,10 +22,9 @@ from weights.errors import (
     CatalogError,
     FetchError,
     HashMismatchError,
-    UnpinnedError,
     WeightsError,
 )
-from weights.pins import FILE_NAME, Pin, pins_document, read_pins, with_pins
+from weights.pins import FILE_NAME, Pin, check_pin, pins_document, read_pins, unpinned, with_pins
 from weights.progress import PullProgress, Silent
 from weights.sources import fetch_files
 from weights.spec import ModelSpec, Source, SourceFile
@@ -156,7 +155,7 @@ class WeightStore:
         """
         specs = [self.catalog.get(entry_id) for entry_id in dict.fromkeys(ids)]
         teller = progress or Silent()
-        failed: dict[str, WeightsError] = {spec.id: _unpinned(spec) for spec in specs if not spec.is_pinned}
+        failed: dict[str, WeightsError] = {spec.id: unpinned(spec) for spec in specs if not spec.is_pinned}
         if any(self.state(spec.id) not in ("ready", "unpinned") for spec in specs):
             failed |= self._pull([spec for spec in specs if spec.is_pinned], teller)
         return tuple(PullResult(spec.id, failed.get(spec.id)) for spec in specs)
@@ -187,7 +186,7 @@ class WeightStore:
             CacheError: the folder cannot be written.
         """
         spec = self._unpinned.get(entry_id)
-        _check_pin(spec, pin, content)
+        check_pin(spec, pin, content)
         with self._cache.lock(lambda: None):
             pins = dict(read_pins(self._pins_file))
             if entry_id in pins and pins[entry_id].sha256 != pin.sha256:
@@ -228,7 +227,7 @@ class WeightStore:
     def _vouched(self, entry_id: str) -> ModelSpec:
         spec = self.catalog.get(entry_id)
         if not spec.is_pinned:
-            raise _unpinned(spec)
+            raise unpinned(spec)
         return spec
 
     def _fetch_packages(self, specs: Sequence[ModelSpec], teller: PullProgress) -> dict[str, WeightsError]:
@@ -317,30 +316,6 @@ def cure(spec: ModelSpec) -> str:
     if spec.added:
         return f"aiqyn weights add {spec.source.label} --family {spec.family} --id {spec.id} --replace"
     return f"aiqyn weights {'pull' if spec.is_pinned else 'pin'} {spec.id}"
-
-
-def _unpinned(spec: ModelSpec) -> UnpinnedError:
-    return UnpinnedError(
-        f"{spec.id} is unpinned: {spec.no_upstream_hash.rstrip('.')}. Nothing is fetched or run until you vouch for "
-        f"a file yourself: aiqyn weights pin {spec.id} (--sha256 HEX | --file PATH)"
-    )
-
-
-def _check_pin(spec: ModelSpec, pin: Pin, content: bytes | None) -> None:
-    """Raises where the pin is not one this entry may have, or the file not the one it means."""
-    if spec.is_pinned:
-        raise CatalogError(f"{spec.id} needs no pin: the catalogue has its SHA-256, {spec.source_sha256}")
-    if content is None:
-        return
-    if spec.size_bytes not in (0, len(content)):
-        raise CatalogError(
-            f"{spec.id}: {pin.origin} has {len(content)} bytes, upstream's has {spec.size_bytes}; it is another file"
-        )
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != pin.sha256:
-        raise HashMismatchError(
-            f"{spec.id}: SHA-256 of {pin.origin} is {actual}, to be pinned is {pin.sha256}"
-        )
 
 
 def _wrong_machine(spec: ModelSpec) -> FetchError:
