@@ -225,7 +225,7 @@ def resize(image: Image, size_wh: tuple[int, int]) -> tuple[Image, Placement]:
 
 
 def _even(image: Image) -> bool:
-    return image.shape[0] % 2 == 0 and image.shape[1] % 2 == 0
+    return not (image.shape[0] % 2 or image.shape[1] % 2)
 
 
 def letterbox(image: Image, size_wh: tuple[int, int], *, fill: int, centred: bool) -> tuple[Image, Placement]:
