@@ -92,7 +92,7 @@ class BestShots(Generic[Picture]):
             return False
         kept = [shot for shot in self._shots if not self._is_one_shot(shot[0], facts)]
         if len(kept) >= self._options.limit:
-            dropped = _most_redundant([each for each, _ in kept] + [facts])
+            dropped = _most_redundant([each for each, _ in kept] + [facts], self._options.apart_degrees)
             if dropped == len(kept):
                 return False
             del kept[dropped]
@@ -108,8 +108,13 @@ class BestShots(Generic[Picture]):
         return near_in_time and one.pose_distance(other) < self._options.apart_degrees
 
 
-def _most_redundant(shots: list[ShotFacts]) -> int:
-    """The lower scored of the two shots nearest in pose; of equal ones the later in the list."""
+def _most_redundant(shots: list[ShotFacts], one_pose_degrees: float) -> int:
+    """The lower scored of the two shots nearest in pose; of several pairs of one pose, the lowest of all."""
+
+    def cost(pair: tuple[int, int]) -> tuple[float, float]:
+        i, j = pair
+        return max(shots[i].pose_distance(shots[j]), one_pose_degrees), min(shots[i].score, shots[j].score)
+
     pairs = ((i, j) for i in range(len(shots)) for j in range(i + 1, len(shots)))
-    i, j = min(pairs, key=lambda pair: shots[pair[0]].pose_distance(shots[pair[1]]), default=(0, 0))
+    i, j = min(pairs, key=cost)
     return i if shots[i].score < shots[j].score else j

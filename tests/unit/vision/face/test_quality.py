@@ -12,7 +12,21 @@ from pipelines.build import build_face_detector
 from pipelines.config import load_config
 from tests.builders import noise, plain
 from vision.errors import ImageError
-from vision.face.quality import BLURRED, FLAT, LOW_CONFIDENCE, PROFILE, TOO_SMALL, QualityLimits, measure
+from vision.face.align import align
+from vision.face.quality import (
+    _TEMPLATE,
+    BLURRED,
+    DARK,
+    FLAT,
+    LOW_CONFIDENCE,
+    OVEREXPOSED,
+    PROFILE,
+    TOO_SMALL,
+    QualityLimits,
+    _grey_chips,
+    glance,
+    measure,
+)
 from vision.images import read_image
 from vision.types import Faces, Float32
 from weights.catalog import load_catalog
@@ -124,3 +138,64 @@ def test_photographs_are_good_until_they_are_spoilt(eval_data: Path) -> None:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         shrunk = Faces(faces.xyxy * scale, faces.confidence, faces.landmarks * scale)
         assert TOO_SMALL in measure(np.asarray(small, np.uint8), shrunk)[0].reasons
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "reason"),
+    [
+        pytest.param(0.03, 0, DARK, id="dark"),
+        pytest.param(0.03, 120, FLAT, id="fog"),
+        pytest.param(1.0, 230, OVEREXPOSED, id="burnt"),
+    ],
+)
+def test_light_that_leaves_nothing_has_its_own_reason(gain: float, offset: int, reason: str) -> None:
+    image = np.clip(SHARP * gain + offset, 0, 255).astype(np.uint8)
+    (quality,) = measure(image, face())
+    assert reason in quality.reasons
+    assert quality.exposure < 0.5
+
+
+def test_a_dark_picture_is_not_called_a_blurred_one() -> None:
+    (quality,) = measure((SHARP * 0.25).astype(np.uint8), face())
+    assert quality.reasons == ()
+
+
+def test_a_mask_and_glasses_are_hinted_at_and_refuse_nothing() -> None:
+    clean = measure(SHARP, face())[0]
+    for rows in (slice(135, 170), slice(92, 124)):
+        covered = SHARP.copy()
+        covered[rows, 70:170] = 90
+        (quality,) = measure(covered, face())
+        assert quality.occlusion > 0.8 > clean.occlusion
+        assert quality.good
+        assert quality.score < clean.score
+
+
+def test_the_score_falls_with_everything_that_costs_likeness() -> None:
+    best = measure(SHARP, face(size_px=80))[0].score
+    assert 0 < best <= 1
+    soft = np.asarray(cv2.GaussianBlur(SHARP, (0, 0), 5), np.uint8)
+    for image, faces in (
+        (SHARP, face(size_px=24)),
+        (SHARP, face(confidence=0.5)),
+        (SHARP, face(nose_x=0.85)),
+        (soft, face()),
+    ):
+        assert 0 < measure(image, faces)[0].score < best
+
+
+def test_a_glance_promises_no_less_than_is_measured() -> None:
+    for faces in (face(), face(size_px=24), face(nose_x=0.8), face(confidence=0.5), face(size_px=19)):
+        hint, (quality,) = glance(faces), measure(SHARP, faces)
+        assert hint.best_score[0] >= quality.score - 1e-9
+        assert hint.possible[0] or not quality.good
+
+
+@pytest.mark.parametrize("degrees", [0, 25, -70, 180])
+@pytest.mark.parametrize("size_px", [20, 60, 150, 400])
+def test_chips_are_those_of_align(size_px: float, degrees: float) -> None:
+    soft = np.asarray(cv2.GaussianBlur(noise((700, 900)), (0, 0), 3), np.uint8)
+    landmarks = face(size_px, degrees=degrees).landmarks + np.float32(150)
+    mine = _grey_chips(soft, landmarks)[0].astype(int)
+    theirs = cv2.cvtColor(align(soft, landmarks, _TEMPLATE, 64)[0], cv2.COLOR_BGR2GRAY)
+    assert np.abs(mine - theirs).mean() < 3

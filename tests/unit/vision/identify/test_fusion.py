@@ -6,9 +6,11 @@ import copy
 import pickle
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from vision.errors import GalleryError, ImageError
+from vision.identify import fusion as fusion_module
 from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import Decision, FusionOptions, FusionStep, TrackFusion
 from vision.identify.gallery import Gallery
@@ -169,3 +171,70 @@ def test_refuses_what_is_no_look(embedding: Float32, weight: float, error: type[
 def test_refuses_options_that_are_no_fusion(min_looks: int, alternatives: int) -> None:
     with pytest.raises(ValueError, match="must"):
         FusionOptions(min_looks=min_looks, disagreement_similarity=0.2, alternatives=alternatives)
+
+
+def test_what_later_looks_say_of_a_decided_subject_is_told_with_each() -> None:
+    fusion = TrackFusion(OPTIONS)
+    steps = feed(
+        fusion, [look(0, 0.6, 10 + i) for i in range(3)] + [look(0, 0.3, 20), look(0, 0.9, 21)], NO_SINGLE
+    )
+    assert [len(step.standing) for step in steps] == [0, 0, 0, 1, 1]
+    fourth, fifth = steps[3].standing[0], steps[4].standing[0]
+    assert (fourth.subject_id, fourth.frames_fused, fifth.frames_fused) == ("ann", 4, 5)
+    assert fourth.similarity < fifth.similarity
+    assert fourth.alternatives[0][0] == "bea"
+
+
+def test_a_decided_subject_below_the_best_few_is_still_told_of() -> None:
+    people = Gallery(np.stack([axis(i) for i in range(10)]), [f"s{i}" for i in range(10)])
+    fusion = TrackFusion(FusionOptions(min_looks=2, disagreement_similarity=-1.0, alternatives=1))
+    feed(fusion, [axis(0), axis(0)], NO_SINGLE, people)
+    mixed = np.asarray((axis(1) + axis(2)) * 20, np.float32)
+    for _ in range(60):
+        step = fusion.add(mixed, 1.0, people, NO_SINGLE)
+    (standing,) = [one for one in step.standing if one.subject_id == "s0"]
+    assert standing.similarity < 0.1
+    assert "s0" not in fusion.identification.subject_ids
+
+
+def test_a_decision_taken_back_may_be_made_again() -> None:
+    fusion = TrackFusion(OPTIONS)
+    feed(fusion, [axis(0)] * 3, NO_SINGLE)
+    fusion.withdraw("ann")
+    (step,) = feed(fusion, [axis(0)], NO_SINGLE)
+    assert step.decision is not None
+    assert step.standing == ()
+
+
+def test_a_look_agrees_with_a_template_or_not_and_with_none_never() -> None:
+    fusion = TrackFusion(OPTIONS)
+    assert not fusion.agrees(axis(0))
+    feed(fusion, [axis(0)], NO_SINGLE)
+    assert fusion.agrees(look(0, 0.25, 10))
+    assert not fusion.agrees(look(0, 0.15, 10))
+    assert fusion.frames_fused == 1
+
+
+def directions_made(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.float64]]:
+    """Every copy of a look that fusion makes from here on."""
+    made: list[npt.NDArray[np.float64]] = []
+    original = fusion_module._direction
+
+    def noted(embedding: Float32) -> npt.NDArray[np.float64]:
+        made.append(original(embedding))
+        return made[-1]
+
+    monkeypatch.setattr(fusion_module, "_direction", noted)
+    return made
+
+
+def test_no_copy_of_a_look_outlasts_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = directions_made(monkeypatch)
+    fusion = TrackFusion(OPTIONS)
+    feed(fusion, [axis(0), axis(0), axis(1)], NO_SINGLE)
+    assert [bool(one.any()) for one in made] == [False, False, True]  # the third is set aside
+    feed(fusion, [axis(1)], NO_SINGLE)  # it was somebody else: the track splits
+    fusion.agrees(axis(1))
+    with pytest.raises(GalleryError):
+        fusion.add(np.ones(DIMENSION + 1), 1.0, GALLERY, POINT)
+    assert not any(one.any() for one in made)
