@@ -57,9 +57,8 @@ def test_imports_point_down() -> None:
 def test_nothing_that_ships_imports_the_tests() -> None:
     names = {(file.path, name) for file in source_files(*SHIPPED) for name in imported(file)}
     assert [found for found in names if found[1].partition(".")[0] in {"tests", "pytest", "unittest"}] == []
-    assert [
-        found for found in names if found[0].startswith(ROOMS) and found[1].partition(".")[0] == "bench"
-    ] == []
+    benches = {path for path, name in names if name.partition(".")[0] == "bench" and path.startswith(ROOMS)}
+    assert benches == {"aiqyn/commands/bench.py"}  # `aiqyn bench NAME` is the one door to them
 
 
 def imported(file: SourceFile) -> Iterator[str]:
