@@ -51,7 +51,7 @@ def measure() -> Iterator[Figure]:
         yield equals("exit code, four references", alone.exit_code, 0)
         yield from _four_references(alone.document())
         yield from _written(out)
-        people = _with_strangers(references, faces / "lfw2" / "images", crowd)
+        people = with_strangers(references, faces / "lfw2" / "images", crowd)
         among = aiqyn("analyze", clip, "--watchlist", crowd, "--json", "--explain")
         yield equals("people on the list with `lfw2` added", people, 848)
         yield from _among_strangers(among.document())
@@ -61,10 +61,10 @@ def _four_references(found: dict[str, Any]) -> Iterator[Figure]:
     candidates = found["candidates"]
     yield holds("every candidate has the keys promised", all(set(item) >= _LEAST_KEYS for item in candidates))
     yield holds("all unconfirmed", all(item["status"] == "unconfirmed" for item in candidates))
-    yield at_least("candidates for Miranda", _count(candidates, MIRANDA), 1)
-    yield at_least("candidates for Obama", _count(candidates, OBAMA), 1)
-    yield equals("candidates for Biden", _count(candidates, "joe-biden"), 0)
-    yield equals("people named wrongly", _wrong(candidates), 0)
+    yield at_least("candidates for Miranda", count(candidates, MIRANDA), 1)
+    yield at_least("candidates for Obama", count(candidates, OBAMA), 1)
+    yield equals("candidates for Biden", count(candidates, "joe-biden"), 0)
+    yield equals("people named wrongly", wrong(candidates), 0)
     counted = found["frame_accounting"]
     explained = counted["undecodable"] + counted["not_sampled"] + counted["gated"] + counted["inferred"]
     yield equals(
@@ -76,8 +76,8 @@ def _four_references(found: dict[str, Any]) -> Iterator[Figure]:
 
 def _among_strangers(found: dict[str, Any]) -> Iterator[Figure]:
     candidates, tracks = found["candidates"], found["tracks"]
-    yield equals("people named wrongly among 848", _wrong(candidates), 0)
-    yield at_least("candidates for Miranda among 848", _count(candidates, MIRANDA), 1)
+    yield equals("people named wrongly among 848", wrong(candidates), 0)
+    yield at_least("candidates for Miranda among 848", count(candidates, MIRANDA), 1)
     his = [
         track["best"][0]["similarity"]
         for track in tracks
@@ -93,7 +93,8 @@ def _written(out: Path) -> Iterator[Figure]:
     yield at_least("--out: annotated videos", sum(1 for _ in out.glob("annotated/*.mp4")), 1)
 
 
-def _with_strangers(references: Path, strangers: Path, target: Path) -> int:
+def with_strangers(references: Path, strangers: Path, target: Path) -> int:
+    """The references and one picture of every stranger in a new folder; how many people that makes."""
     shutil.copytree(references, target)
     for person in strangers.iterdir():
         (target / person.name).mkdir()
@@ -102,11 +103,12 @@ def _with_strangers(references: Path, strangers: Path, target: Path) -> int:
     return sum(1 for _ in target.iterdir())
 
 
-def _count(candidates: list[dict[str, Any]], subject_id: str) -> int:
+def count(candidates: list[dict[str, Any]], subject_id: str) -> int:
+    """Candidates for one person."""
     return sum(item["subject_id"] == subject_id for item in candidates)
 
 
-def _wrong(candidates: list[dict[str, Any]]) -> int:
+def wrong(candidates: list[dict[str, Any]]) -> int:
     """Candidates for somebody who is not in the clip at that moment."""
     return sum(
         not any(
