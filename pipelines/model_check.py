@@ -146,10 +146,11 @@ def _run_child(
         )
         try:
             answer = _last_answer(child, limits.silence_seconds, tell)
+            code = child.wait(limits.silence_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise ModelCheckError("did not end when it was done; its process was ended") from error
         finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-            code = child.wait()
+            _end(child)
         errors.seek(0)
         said = errors.read(20_000).decode("utf-8", "replace")
     if answer is None:
@@ -157,6 +158,15 @@ def _run_child(
     if "refused" in answer:
         raise ModelCheckError(_with_limit(str(answer["refused"]), memory_bytes))
     return answer
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """No process and no pipe of it is left."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    if child.stdout:
+        child.stdout.close()
 
 
 def _environment() -> dict[str, str]:

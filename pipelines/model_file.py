@@ -210,8 +210,8 @@ def _beside(name: str, folder: Path | None, already_bytes: int) -> bytes:
         raise ModelCheckError(
             f"keeps weights in {name[:200]!r}, which is a link or cannot be read ({error.strerror})"
         ) from error
-    with os.fdopen(handle, "rb") as stream:
-        about = os.fstat(stream.fileno())
+    try:
+        about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise ModelCheckError(f"keeps weights in {name[:200]!r}, which is no regular file")
         if about.st_size + already_bytes > _MAX_COMPLETE_BYTES:
@@ -219,7 +219,10 @@ def _beside(name: str, folder: Path | None, already_bytes: int) -> bytes:
                 f"has {about.st_size / 1e9:.1f} GB of weights beside it; complete in one file it must stay below "
                 f"{_MAX_COMPLETE_BYTES / 1e9:.1f} GB"
             )
-        return stream.read()
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(handle)
 
 
 def _slice(content: bytes, name: str, told: dict[str, str]) -> bytes:

@@ -48,14 +48,14 @@ _OUT_OF_MEMORY_PHRASES = ("bad_alloc", "bad allocation", "failed to allocate", "
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class SelfTested:
     """A report and the file it is about, which is not always byte for byte the one that was given."""
 
     report: ModelReport
     content: bytes
 
 
-def self_test(file: ModelFile, question: ModelQuestion) -> Tested:
+def self_test(file: ModelFile, question: ModelQuestion) -> SelfTested:
     """Runs every test.
 
     Raises:
@@ -67,7 +67,7 @@ def self_test(file: ModelFile, question: ModelQuestion) -> Tested:
         raise ModelCheckError(_in_plain_words(str(error), file.opset)) from error
 
 
-def _tested(file: ModelFile, question: ModelQuestion) -> Tested:
+def _tested(file: ModelFile, question: ModelQuestion) -> SelfTested:
     task = task_of(question.family)
     if task is None:
         raise ModelCheckError(
@@ -117,7 +117,7 @@ def _tested(file: ModelFile, question: ModelQuestion) -> Tested:
         findings=tuple(findings),
         rewritten=file.rewritten,
     )
-    return Tested(report, file.content)
+    return SelfTested(report, file.content)
 
 
 def _wanted(task: Task, question: ModelQuestion, session: InferenceSession) -> InputSpec:

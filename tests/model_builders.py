@@ -170,6 +170,34 @@ def huge_tensor() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def colour_embedder(size_px: int) -> bytes:
+    """An embedder made for BGR and −1 to 1: it looks at blue most, red least, and is blinded by large values.
+
+    Each square's mean goes through tanh(2x) and is weighted by its channel.
+    """
+    squares = (size_px // _POOL_PX) ** 2
+    weights = np.repeat(np.array([1.0, 0.3, 0.02], np.float32), squares)
+    constants = {"two": np.array([2.0], np.float32), "weights": weights}
+    nodes = [
+        helper.make_node(
+            "AveragePool", ["input"], ["pooled"], kernel_shape=[_POOL_PX] * 2, strides=[_POOL_PX] * 2
+        ),
+        helper.make_node("Mul", ["pooled", "two"], ["doubled"]),
+        helper.make_node("Tanh", ["doubled"], ["bounded"]),
+        helper.make_node("Flatten", ["bounded"], ["flat"]),
+        helper.make_node("Mul", ["flat", "weights"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [_float("input", ["N", 3, size_px, size_px])],
+        [_float("embedding", ["N", 3 * squares])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    imports = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString())
+
+
 def empty_output() -> bytes:
     """A YOLO that never has a box to give."""
     node = helper.make_node("Slice", ["long", "start", "stop", "axes"], ["output"])
