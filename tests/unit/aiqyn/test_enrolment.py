@@ -2,109 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from sqlalchemy import func, select
 
 from aiqyn.enrolment import ListTerms, enrol_list
-from api.galleries import GalleryService
-from api.keys.store import KeyStore
 from api.review.errors import RecordError
-from api.services import Services, build_services
+from api.services import Services
 from api.store.models import Subject
-from pipelines.build import Perception
 from pipelines.errors import EnrolError
-from pipelines.events import ModelRef
-from pipelines.galleries import GalleryPackage, open_gallery, seal_gallery
+from pipelines.galleries import open_gallery, seal_gallery
 from pipelines.worker_keys import WorkerKeys
 from tests.api_client import FakeClock
-from tests.fake_engine import Painted, fake_engines, paint, photograph, square
-from tests.seeds import CHEAP_PASSWORDS, make_settings
+from tests.enrolment_bench import PERCEPTION, Shelf, shelved
+from tests.fake_engine import Painted, paint, square
 from vision.images import encode_png
-
-ENGINES = fake_engines()
-PERCEPTION = Perception(
-    detector=None,
-    face_detector=ENGINES.face_detector,
-    embedder=ENGINES.embedder,
-    embedder_id=ENGINES.embedder_id,
-    calibration=ENGINES.calibration,
-    new_face_tracker=ENGINES.new_face_tracker,
-    new_object_tracker=ENGINES.new_object_tracker,
-    models=(ModelRef(role="embedder", id=ENGINES.embedder_id, sha256="e" * 64),),
-    preprocessing="embedder:fake",
-    providers=(),
-)
-
-
-class Shelf:
-    """Keeps what would go to the workers."""
-
-    def __init__(self) -> None:
-        self.published: list[GalleryPackage] = []
-        self.withdrawn: list[tuple[str, str]] = []
-
-    def publish(self, package: GalleryPackage, worker_public: X25519PublicKey) -> None:
-        """Keeps a gallery."""
-        assert isinstance(worker_public, X25519PublicKey)
-        self.published.append(package)
-
-    def withdraw(self, deployment_id: str, worker_id: str) -> None:
-        """Notes a withdrawal."""
-        self.withdrawn.append((deployment_id, worker_id))
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def services(tmp_path: Path, clock: FakeClock) -> Iterator[Services]:
-    keys = KeyStore.init(tmp_path / "keys", data_dir=tmp_path / "data", now=clock() - timedelta(days=1))
-    keys.create_worker("w1", now=clock() - timedelta(days=1))
-    made = build_services(make_settings(tmp_path), clock=clock, passwords=CHEAP_PASSWORDS)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Three people: two with pictures, one of whom only a picture without a face is there."""
-    references = tmp_path / "references"
-    shown: dict[str, list[int | None]] = {"Akmaral": [1, 1], "Timur": [2], "Nobody": [None]}
-    for name, pictures in shown.items():
-        (references / name).mkdir(parents=True)
-        for number, person in enumerate(pictures):
-            picture = paint([]) if person is None else photograph(person, number)
-            (references / name / f"{number}.png").write_bytes(encode_png(picture))
-    return references
-
-
-@pytest.fixture
-def terms(clock: FakeClock) -> ListTerms:
-    return ListTerms(
-        watchlist="Missing persons",
-        purpose="find them",
-        deployment_id="d1",
-        cameras=frozenset({"gate"}),
-        active_from=clock(),
-        active_until=clock() + timedelta(days=30),
-        requested_by="a. officer",
-        authorised_by="b. prosecutor",
-        legal_basis="art. 12",
-        case_reference="7",
-        image_source="family",
-    )
-
-
-def shelved(services: Services, shelf: Shelf, clock: FakeClock) -> GalleryService:
-    return GalleryService(services.database, services.records, services.keys, clock, shelf)
 
 
 def test_a_folder_becomes_a_list_that_a_worker_can_open(

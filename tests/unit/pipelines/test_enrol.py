@@ -10,10 +10,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from pipelines.enrol import PORTRAIT_SIZE_PX, PictureReport, enrol_folder, enrol_picture
+from pipelines.enrol import (
+    PORTRAIT_SIZE_PX,
+    PictureReport,
+    enrol_folder,
+    enrol_picture,
+    enrol_portrait,
+)
 from pipelines.errors import EnrolError
 from tests.fake_engine import DIMENSION, FakeEmbedder, Painted, face_of, fake_engines, paint, square
 from tests.fake_footage import huge_png
+from vision.images import decode_image
 from vision.types import Image
 
 ENGINES = fake_engines(embedder=FakeEmbedder(noise=0.0))
@@ -152,3 +159,43 @@ def test_one_picture_as_bytes(tmp_path: Path) -> None:
     assert "ann" not in repr(reference)
     with pytest.raises(EnrolError, match="upload 2: is empty"):
         enrol_picture(b"", "ann", "upload 2", ENGINES)
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "taken"),
+    [
+        pytest.param(square(110, 70, 100), square(230, 80, 60), True, id="central and clearly larger"),
+        pytest.param(square(110, 70, 100), square(230, 80, 80), False, id="not clearly larger"),
+        pytest.param(square(20, 70, 100), square(230, 80, 60), False, id="not in the middle"),
+    ],
+)
+def test_company_is_borne_only_where_nobody_could_mean_it(
+    tmp_path: Path, main: tuple[int, int, int, int], other: tuple[int, int, int, int], taken: bool
+) -> None:
+    save(tmp_path / "ann" / "1.png", Painted(10, main), Painted(60, other))
+    enrolment = enrol_folder(tmp_path, ENGINES)
+    (report,) = enrolment.reports
+    assert report.outcome == ("ok" if taken else "several_faces")
+    assert ("other_faces" in report.notes) == taken
+    if taken:
+        assert enrolment.references[0].embedding == pytest.approx(face_of(10), abs=1e-5)
+
+
+def test_subjects_that_are_passed_over_are_not_looked_at(tmp_path: Path) -> None:
+    save(tmp_path / "ann" / "1.png", one(10))
+    save(tmp_path / "bea" / "1.png")
+    enrolment = enrol_folder(tmp_path, ENGINES, pass_over={"bea"})
+    assert [report.subject_id for report in enrolment.reports] == ["ann"]
+    assert enrolment.missing == ()
+
+
+def test_a_stored_portrait_gives_its_template_again(tmp_path: Path) -> None:
+    save(tmp_path / "ann" / "1.png", one(10), Painted(60, square(220, 80, 25)))
+    (reference,) = enrol_folder(tmp_path, ENGINES).references
+    stored = decode_image(reference.portrait_jpeg)
+    lossless = paint([Painted(10, square(56, 50, 208))], (320, 320))
+    assert stored.shape == lossless.shape
+    assert enrol_portrait(lossless, ENGINES) == pytest.approx(face_of(10), abs=1e-5)
+    for wrong in (paint([], (320, 320)), paint([Painted(10, square(0, 200, 60))], (320, 320))):
+        with pytest.raises(EnrolError, match="no face found in the stored picture"):
+            enrol_portrait(wrong, ENGINES)

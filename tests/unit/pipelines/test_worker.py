@@ -179,10 +179,13 @@ class TestLists:
         bench.add_recording("gate", [ANN])
         bench.publish(**changes)
         with bench.running():
+            wait_for(lambda: "enrol --refresh" in bench.state("gate").get("lists_refused", ""))
+            assert list(json.loads(bench.state("gate")["lists_refused"])) == ["d1"]
             time.sleep(0.5)
             assert embedded(bench) == 0
             bench.publish(version=2)
             wait_for(bench.candidates)
+            wait_for(lambda: bench.state("gate")["lists_refused"] == "{}")
 
     def test_a_wanted_rate_of_its_own_makes_a_threshold_of_its_own(self, bench: Bench) -> None:
         for version, (camera_id, rate) in enumerate([("gate", 0.5), ("yard", 50.0)], start=1):

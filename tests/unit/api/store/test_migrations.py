@@ -17,6 +17,7 @@ from api.store.engine import Database, open_engine
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base
+from pipelines.recipes import TemplateRecipe
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -107,6 +108,43 @@ def test_times_come_back_aware_and_in_utc(database: Database) -> None:
         kept = session.get_one(Watchlist, "w").created_at
     assert kept == local
     assert kept.utcoffset() == timedelta(0)
+
+
+def test_templates_kept_before_they_had_a_place_of_their_own_move_there(tmp_path: Path) -> None:
+    from alembic import command
+
+    from api.store.migrate import _config
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+    now = "2026-03-01 12:00:00.000000"
+    rows = {
+        "watchlists": ("w", "name", "purpose", 10, now),
+        "subjects": ("s", "w", b"n", "a", "a", "b", "b", "law", "7", "family", now, now, None),
+        "subject_references": ("r1", "s", 0, b"p", 320, 320, b"t1", "m", "e" * 64, now),
+        "deployments": ("d", "w", "purpose", "a", "a", "b", "b", now, now, now),
+    }
+    versions = [(1, "embedder:old", "2026-03-01"), (2, "face_detector:x embedder:new", "2026-03-02")]
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            places = ", ".join("?" for _ in values)
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608  # names above
+        for number, preprocessing, day in versions:
+            connection.exec_driver_sql(
+                "INSERT INTO gallery_versions VALUES ('d', ?, 1, 1, 'm', ?, ?, 1.0, ?, ?)",
+                (number, "e" * 64, preprocessing, "c" * 64, f"{day} 12:00:00.000000"),
+            )
+    migrate(engine)
+    recipe = TemplateRecipe("m", "e" * 64, "embedder:new")
+    with engine.connect() as connection:
+        moved = connection.execute(
+            text("SELECT reference_id, template_sealed, recipe_sha256 FROM reference_templates")
+        ).all()
+    engine.dispose()
+    assert [tuple(row) for row in moved] == [("r1", b"t1", recipe.sha256)]
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
