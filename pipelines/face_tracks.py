@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipelines.face_track import FaceTrack, LookPlan, look_weight
-from pipelines.findings import BestLook, FaceSeen, Finding, ObjectSeen, TrackSummary
+from pipelines.findings import BestLook, FaceSeen, Finding, ObjectSeen, TrackSummary, Xyxy
 from pipelines.lineage import Lineage
 from pipelines.revisions import RevisionRules, Tellings
 from pipelines.stages import Engines, as_xyxy, person_around, roomier
@@ -33,7 +33,7 @@ class FaceTrackOptions:
         recheck_seconds: later, one look in so many seconds notices that the track changed hands;
             a look clearly better than all before is always taken.
         max_looks_per_frame: embeddings of one frame at most, so that a crowd costs time for decisions and not
-            frames; who was looked at least comes first.
+            frames; who was looked at least comes first, and those who are settled get half of it at most.
         revisions: when a finding is told again or taken back.
     """
 
@@ -66,11 +66,12 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """One frame and what was found in it; `rows` are the tracked faces."""
+    """One frame and what was found in it; `rows` are the tracked faces, `boxes` those of all."""
 
     frame: Frame
     faces: Faces
     rows: Int64
+    boxes: tuple[Xyxy, ...]
     objects: tuple[ObjectSeen, ...]
 
 
@@ -122,17 +123,14 @@ class FaceTracks:
         seen = tracked.detection_index >= 0
         rows, keys = tracked.detection_index[seen], tracked.track_id[seen]
         tracks = self._follow(keys, faces.xyxy[rows], frame.pts_seconds)
+        boxes = tuple(as_xyxy(row) for row in faces.xyxy)
         findings: list[Finding] = []
         if watch is not None and len(rows):
-            findings = self._look(_Scene(frame, faces, rows, objects), tracks, watch)
-        ids = {int(row): track.track_id for row, track in zip(rows, tracks, strict=True)}
-        return (
-            tuple(
-                FaceSeen(as_xyxy(faces.xyxy[row]), float(faces.confidence[row]), ids.get(row))
-                for row in range(len(faces))
-            ),
-            tuple(findings),
-        )
+            findings = self._look(_Scene(frame, faces, rows, boxes, objects), tracks, watch)
+        ids = {row: track.track_id for row, track in zip(rows.tolist(), tracks, strict=True)}
+        confidence = faces.confidence.tolist()
+        seen_now = (FaceSeen(box, confidence[row], ids.get(row)) for row, box in enumerate(boxes))
+        return tuple(seen_now), tuple(findings)
 
     def expire(self, pts_seconds: float) -> None:
         """Ends tracks that have not been seen for too long at this time."""
@@ -198,7 +196,7 @@ class FaceTracks:
             return []
         looks = scene.faces[scene.rows[np.array(chosen, np.int64)]]
         embeddings = self._engines.embedder.embed(scene.frame.image, looks.landmarks)
-        boxes = [as_xyxy(row) for row in scene.faces.xyxy]
+        boxes = scene.boxes
         findings: list[Finding] = []
         for place, i in enumerate(chosen):
             own = int(scene.rows[i])
@@ -208,7 +206,7 @@ class FaceTracks:
                 landmarks=looks.landmarks[place],
                 quality=qualities[place],
                 person_xyxy=person_around(boxes[own], scene.objects),
-                others_xyxy=tuple(box for row, box in enumerate(boxes) if row != own),
+                others_xyxy=boxes[:own] + boxes[own + 1 :],
             )
             embedding = embeddings[place]
             if np.isfinite(embedding).all() and embedding.any():
@@ -229,7 +227,9 @@ class FaceTracks:
             i for i, track in enumerate(tracks) if possible[i] and track.may_want(best[i], now, self._plan)
         ]
         hopeful.sort(key=lambda i: (tracks[i].fusion.frames_fused, tracks[i].last_look_pts_seconds))
-        hopeful = hopeful[: self._options.max_looks_per_frame]
+        at_most = self._options.max_looks_per_frame
+        unsettled = sum(tracks[i].fusion.frames_fused < self._plan.dense_looks for i in hopeful)
+        hopeful = hopeful[: min(at_most, max(unsettled, (at_most + 1) // 2))]
         if not hopeful:
             return [], []
         shown = scene.faces[scene.rows[np.array(hopeful, np.int64)]]

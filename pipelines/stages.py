@@ -250,7 +250,7 @@ def roomier(faces: Faces, factor: float) -> Detections:
 
 def as_xyxy(row: Float32) -> Xyxy:
     """One row of boxes as four floats."""
-    left, top, right, bottom = (float(value) for value in row)
+    left, top, right, bottom = row.tolist()
     return left, top, right, bottom
 
 

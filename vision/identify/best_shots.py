@@ -111,9 +111,10 @@ class BestShots(Generic[Picture]):
 def _most_redundant(shots: list[ShotFacts], one_pose_degrees: float) -> int:
     """The lower scored of the two shots nearest in pose; of several pairs of one pose, the lowest of all."""
 
-    def cost(pair: tuple[int, int]) -> tuple[float, float]:
+    def cost(pair: tuple[int, int]) -> tuple[float, float, int]:
         i, j = pair
-        return max(shots[i].pose_distance(shots[j]), one_pose_degrees), min(shots[i].score, shots[j].score)
+        distance = max(shots[i].pose_distance(shots[j]), one_pose_degrees)
+        return distance, min(shots[i].score, shots[j].score), -j  # of equals the newcomer: no picture is made
 
     pairs = ((i, j) for i in range(len(shots)) for j in range(i + 1, len(shots)))
     i, j = min(pairs, key=cost)

@@ -241,16 +241,15 @@ class TrackFusion:
     ) -> Decision | None:
         if self._sum is None or not len(gallery):
             return None
-        probes = np.stack([self._sum, look])
-        fused, alone = gallery.search(probes, self._options.alternatives + 1)
-        probes.fill(0.0)
-        self._identification = fused
-        decision = None
+        limit = self._options.alternatives + 1
+        (self._identification,) = gallery.search(self._sum[np.newaxis], limit)
         if self._looks >= self._options.min_looks:
-            decision = self._judge(fused, point.threshold, single_look=False)
-        if decision is None and point.single_look_threshold is not None:
-            decision = self._judge(alone, point.single_look_threshold, single_look=True)
-        return decision
+            # From here on all looks together say more than any one: an odd one decides nothing by itself.
+            return self._judge(self._identification, point.threshold, single_look=False)
+        if point.single_look_threshold is None:
+            return None
+        (alone,) = gallery.search(look[np.newaxis], limit)
+        return self._judge(alone, point.single_look_threshold, single_look=True)
 
     def _standing(
         self, subject_ids: list[str], gallery: Gallery, point: OperatingPoint
