@@ -46,8 +46,9 @@ from weights.store import WeightStore
 TrackerName: TypeAlias = Literal["oc-sort", "bytetrack"]
 ModelRole: TypeAlias = Literal["detector", "face_detector", "embedder"]
 
-START_CONFIDENCE = 0.5
-"""What a detection needs to begin a track. The detectors report weaker ones as well, which carry tracks on."""
+FACE_CONFIRM_CONFIDENCE = 0.5
+"""What the surest detection of a face needs before its track is reported: what the quality gate asks for too.
+People and vehicles need what the tracker's options say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,9 @@ def build_perception(store: WeightStore, options: PerceptionOptions | None = Non
         calibration=load_calibration(
             options.embedder, options.calibration, in_use=_in_use(opened["embedder"].spec)
         ),
-        new_face_tracker=tracker_factory(options.tracker, face_detector.min_confidence, confirm_hits=1),
+        new_face_tracker=tracker_factory(
+            options.tracker, face_detector.min_confidence, 1, FACE_CONFIRM_CONFIDENCE
+        ),
         new_object_tracker=tracker_factory(options.tracker, detector.min_confidence if detector else 0.0),
         models=tuple(ModelRef(role=role, id=spec.id, sha256=spec.sha256) for role, spec in specs),
         preprocessing=" ".join(_preprocessing(role, spec) for role, spec in specs),
@@ -217,27 +220,40 @@ def embedder_in_use(store: WeightStore, embedder_id: str) -> EmbedderInUse:
 
 
 def tracker_factory(
-    name: TrackerName, min_confidence: float, confirm_hits: int | None = None
+    name: TrackerName,
+    min_confidence: float,
+    confirm_hits: int | None = None,
+    confirm_confidence: float | None = None,
 ) -> Callable[[], Tracker]:
     """A function that makes a fresh tracker each time.
 
     Args:
         name: which.
-        min_confidence: of the detector before it; what is weaker than `START_CONFIDENCE` and not weaker
-            than this only carries tracks on.
+        min_confidence: of the detector before it.
         confirm_hits: observations before a track is reported; None for the tracker's own. Faces are
             reported at once: a false one fails the quality gate, and a brief one has no look to lose.
+        confirm_confidence: what the surest of them needs; None for the tracker's own.
     """
     if name == "bytetrack":
-        strong = ByteTrackOptions(
-            start_confidence=START_CONFIDENCE,
-            strong_confidence=START_CONFIDENCE,
+        usual = ByteTrackOptions()
+        sure = usual.start_confidence if confirm_confidence is None else confirm_confidence
+        byte = replace(
+            usual,
+            start_confidence=sure,
+            strong_confidence=min(usual.strong_confidence, sure),
             min_confidence=min_confidence,
+            confirm_hits=confirm_hits or usual.confirm_hits,
         )
-        strong = replace(strong, confirm_hits=confirm_hits or strong.confirm_hits)
-        return lambda: ByteTrack(strong)
-    options = OcSortOptions(start_confidence=START_CONFIDENCE, min_confidence=min_confidence)
-    options = replace(options, confirm_hits=confirm_hits or options.confirm_hits)
+        return lambda: ByteTrack(byte)
+    options = OcSortOptions()
+    sure = options.confirm_confidence if confirm_confidence is None else confirm_confidence
+    options = replace(
+        options,
+        confirm_confidence=sure,
+        strong_confidence=min(options.strong_confidence, sure),
+        min_confidence=min(options.min_confidence, min_confidence),
+        confirm_hits=confirm_hits or options.confirm_hits,
+    )
     return lambda: OcSort(options)
 
 

@@ -38,7 +38,7 @@ _LEAST_SIZE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class BoxStates:
-    """Filtered boxes, one row per track; all (N, 4) float64, in the order centre x, centre y, width, height.
+    """Filtered boxes, one row per track; (N, 4) float64, in the order centre x, centre y, width, height.
 
     Attributes:
         mean: pixels.
@@ -46,6 +46,7 @@ class BoxStates:
         variance: of `mean`.
         covariance: of `mean` with `velocity`.
         velocity_variance: of `velocity`.
+        size: (N, 1) longer side at the last observation, pixels: the unit of all errors.
     """
 
     mean: Float64
@@ -53,6 +54,7 @@ class BoxStates:
     variance: Float64
     covariance: Float64
     velocity_variance: Float64
+    size: Float64
 
     @classmethod
     def start(cls, xyxy: Float64) -> BoxStates:
@@ -65,6 +67,7 @@ class BoxStates:
             variance=np.broadcast_to((_MEASUREMENT_ERROR * size) ** 2, mean.shape).copy(),
             covariance=np.zeros_like(mean),
             velocity_variance=(_START_VELOCITY * size) ** 2,
+            size=size,
         )
 
     def __len__(self) -> int:
@@ -77,6 +80,7 @@ class BoxStates:
             self.variance[rows],
             self.covariance[rows],
             self.velocity_variance[rows],
+            self.size[rows],
         )
 
     def put(self, rows: Index, states: BoxStates) -> None:
@@ -86,6 +90,7 @@ class BoxStates:
         self.variance[rows] = states.variance
         self.covariance[rows] = states.covariance
         self.velocity_variance[rows] = states.velocity_variance
+        self.size[rows] = states.size
 
     def followed_by(self, other: BoxStates) -> BoxStates:
         """These rows, then those of `other`."""
@@ -95,6 +100,7 @@ class BoxStates:
             np.concatenate([self.variance, other.variance]),
             np.concatenate([self.covariance, other.covariance]),
             np.concatenate([self.velocity_variance, other.velocity_variance]),
+            np.concatenate([self.size, other.size]),
         )
 
     def boxes(self) -> Float64:
@@ -130,7 +136,7 @@ def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
     dt = np.broadcast_to(np.asarray(elapsed_seconds, np.float64), (len(states),))[:, np.newaxis]
     mean = states.mean + dt * states.velocity
     np.maximum(mean[:, 2:], _LEAST_SIZE * states.mean[:, 2:], out=mean[:, 2:])
-    rate = (_VELOCITY_CHANGE * _size(states.mean)) ** 2
+    rate = (_VELOCITY_CHANGE * states.size) ** 2
     drift = dt * states.velocity_variance
     return BoxStates(
         mean=mean,
@@ -138,6 +144,7 @@ def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
         variance=states.variance + dt * (2.0 * states.covariance + drift) + dt**3 / 3.0 * rate,
         covariance=states.covariance + drift + dt**2 / 2.0 * rate,
         velocity_variance=states.velocity_variance + dt * rate,
+        size=states.size,
     )
 
 
@@ -151,7 +158,7 @@ def correct(states: BoxStates, xyxy: Float64) -> BoxStates:
     Returns:
         N rows.
     """
-    total = states.variance + (_MEASUREMENT_ERROR * _size(states.mean)) ** 2
+    total = states.variance + (_MEASUREMENT_ERROR * states.size) ** 2
     innovation = measurement(xyxy) - states.mean
     gain = states.variance / total
     velocity_gain = states.covariance / total
@@ -163,6 +170,7 @@ def correct(states: BoxStates, xyxy: Float64) -> BoxStates:
         variance=(1.0 - gain) * states.variance,
         covariance=(1.0 - gain) * states.covariance,
         velocity_variance=states.velocity_variance - velocity_gain * states.covariance,
+        size=_size(mean),
     )
 
 

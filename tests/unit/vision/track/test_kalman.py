@@ -1,4 +1,4 @@
-"""The columns of `vision.track.kalman` against the dense seven-state filter they stand for."""
+"""The columns of `vision.track.kalman` against the dense eight-state filter they stand for."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ MOVED = BOXES + np.array([[3.0, 1.0, 5.0, 2.0], [-4.0, 0.0, -3.0, 6.0]])
 
 
 class DenseFilter:
-    """SORT's filter of one box with full matrices, for comparison."""
+    """The filter of one box with full matrices, for comparison."""
 
     def __init__(self, xyxy: Float64) -> None:
-        self.x = np.concatenate([measurement(xyxy[np.newaxis])[0], np.zeros(3)])
-        self.p = np.diag([10.0] * 4 + [1e4 * 900.0] * 3)
-        self.h = np.eye(4, 7)
-        self.r = np.diag([1.0, 1.0, 10.0, 10.0])
+        self.x = np.concatenate([measurement(xyxy[np.newaxis])[0], np.zeros(4)])
+        self.size = max(self.x[2:4])
+        self.p = np.diag([0.05**2] * 4 + [1.5**2, 0.75**2, 0.01, 0.01]) * self.size**2
+        self.h = np.eye(4, 8)
 
     def predict(self, dt: float) -> None:
-        f = np.eye(7)
-        f[:3, 4:] = np.eye(3) * dt
-        rate = np.array([0.01, 0.01, 0.0001]) * 30.0**3
-        q = np.diag(np.concatenate([np.full(4, 30.0) * dt, rate * dt]))
-        q[:3, :3] += np.diag(rate) * dt**3 / 3
-        q[:3, 4:] = q[4:, :3] = np.diag(rate) * dt**2 / 2
+        f = np.eye(8)
+        f[:4, 4:] = np.eye(4) * dt
+        rate = np.diag([0.35**2, 0.175**2, 0.01, 0.01]) * self.size**2
+        q = np.block([[rate * dt**3 / 3, rate * dt**2 / 2], [rate * dt**2 / 2, rate * dt]])
         self.x, self.p = f @ self.x, f @ self.p @ f.T + q
 
     def correct(self, xyxy: Float64) -> None:
-        s = self.h @ self.p @ self.h.T + self.r
+        s = self.h @ self.p @ self.h.T + np.eye(4) * (0.05 * self.size) ** 2
         k = self.p @ self.h.T @ np.linalg.inv(s)
         self.x = self.x + k @ (measurement(xyxy[np.newaxis])[0] - self.h @ self.x)
-        self.p = (np.eye(7) - k @ self.h) @ self.p
+        self.p = (np.eye(8) - k @ self.h) @ self.p
+        self.size = max(self.x[2:4])
 
 
 def test_equals_the_dense_filter() -> None:
@@ -74,15 +73,26 @@ def test_learns_a_velocity_whatever_the_frame_rate() -> None:
         np.testing.assert_allclose(states.velocity[:, :2], [[90.0, -30.0]] * 2, rtol=0.02)
 
 
-def test_an_area_that_would_vanish_is_held() -> None:
+def test_the_size_of_a_box_is_its_unit() -> None:
+    """The same scene a hundred times as large is followed a hundred times as far."""
+    small, large = BoxStates.start(BOXES), BoxStates.start(BOXES * 100)
+    for step in range(1, 6):
+        seen = BOXES + (MOVED - BOXES) * step
+        small = correct(predict(small, np.array(0.04)), seen)
+        large = correct(predict(large, np.array(0.04)), seen * 100)
+    np.testing.assert_allclose(large.velocity, 100 * small.velocity, rtol=1e-9)
+    np.testing.assert_allclose(large.variance, 1e4 * small.variance, rtol=1e-9)
+
+
+def test_a_box_that_would_vanish_is_held() -> None:
     states = BoxStates.start(BOXES)
     shrunk = BOXES.copy()
     for _ in range(5):
-        shrunk[:, 2:] -= [8.0, 10.0]
+        shrunk[:, 2:] -= [7.0, 9.0]
         states = correct(predict(states, np.array(0.04)), shrunk)
-    late = predict(states, np.array(30.0))
-    assert (late.mean[:, 2] > 0).all()
-    assert np.isfinite(late.boxes()).all()
+    late = predict(states, np.array(30.0)).boxes()
+    assert (late[:, 2:] > late[:, :2]).all()
+    assert np.isfinite(late).all()
 
 
 @pytest.mark.parametrize("scale", [1e-2, 1.0, 1e4, 1e7], ids=["tiny", "usual", "huge", "absurd"])

@@ -8,17 +8,19 @@ import pytest
 from tests.unit.vision.track.scenes import follow, frames, hidden, ids_of, make_detections, walk
 from vision.track.ocsort import MAX_REPLAY_STEPS, OcSort, OcSortOptions
 from vision.track.table import TrackTable
+from vision.types import Detections
 
 FIRST = np.array([[0.0, 0.0, 40.0, 100.0]])
 RIGHT = np.array([4.0, 0.0, 4.0, 0.0])
 ROW = np.array([0])
+SURE = np.array([0.9])
 
 
 def seen_for_a_second(max_replay_steps: int) -> TrackTable:
     """One track that moved right by 4 pixels a frame."""
-    tracks = TrackTable.born(FIRST, np.zeros(1, np.int32), 0.0)
+    tracks = TrackTable.born(FIRST, SURE, np.zeros(1, np.int32), 0.0)
     for index in range(1, 26):
-        tracks.observe(ROW, FIRST + RIGHT * index, index / 25, 0.12, max_replay_steps)
+        tracks.observe(ROW, FIRST + RIGHT * index, SURE, index / 25, 0.12, max_replay_steps)
     return tracks
 
 
@@ -27,9 +29,9 @@ def test_a_gap_is_replayed_along_a_straight_line(max_replay_steps: int) -> None:
     """An object turns round while hidden: the filter ends as if it had been seen all the way."""
     lost, watched = seen_for_a_second(max_replay_steps), seen_for_a_second(max_replay_steps)
     for step in range(1, 6):
-        watched.observe(ROW, FIRST + RIGHT * (25 - 3 * step), 1 + step / 25, 0.12, max_replay_steps)
+        watched.observe(ROW, FIRST + RIGHT * (25 - 3 * step), SURE, 1 + step / 25, 0.12, max_replay_steps)
     lost.missed[:] = 4
-    lost.observe(ROW, FIRST + RIGHT * 10, 1.2, 0.12, max_replay_steps)
+    lost.observe(ROW, FIRST + RIGHT * 10, SURE, 1.2, 0.12, max_replay_steps)
     same = np.allclose(lost.states.velocity, watched.states.velocity, rtol=1e-6)
     assert same == (max_replay_steps > 1)
     assert np.allclose(lost.states.variance, watched.states.variance) == (max_replay_steps > 1)
@@ -59,22 +61,50 @@ def test_direction_decides_where_overlap_does_not() -> None:
     assert not next_id_ahead(momentum_weight=0.0)
 
 
-def test_a_track_is_reported_from_its_third_observation_on() -> None:
-    tracker = OcSort()
+def reported(tracker: OcSort, confidences: list[float]) -> list[bool]:
+    """Whether a box of these confidences is reported, beside one that was always there."""
+    beside = make_detections([(600, 10, 640, 110)])
     for index in range(5):
-        tracker.update(make_detections([(10, 10, 50, 110)]), index / 25)
-    reported = []
-    for index in range(5, 10):
-        both = make_detections([(10, 10, 50, 110), (300, 10, 340, 110)])
-        reported.append(tracker.update(both, index / 25).track_id.tolist())
-    assert reported == [[1], [1], [1, 2], [1, 2], [1, 2]]
+        tracker.update(beside, index / 25)
+    said = []
+    for index, confidence in enumerate(confidences, 5):
+        box = make_detections([(10, 10, 50, 110)], confidence)
+        both = Detections(
+            np.concatenate([beside.xyxy, box.xyxy]),
+            np.concatenate([beside.confidence, box.confidence]),
+            np.zeros(2, np.int32),
+        )
+        said.append(1 in tracker.update(both, index / 25).detection_index)
+    return said
+
+
+def test_a_sure_track_is_reported_from_its_second_observation_on() -> None:
+    assert reported(OcSort(), [0.9, 0.9, 0.9]) == [False, True, True]
+
+
+def test_a_track_begins_quietly_and_is_reported_once_it_is_sure() -> None:
+    assert reported(OcSort(), [0.35, 0.4, 0.5, 0.65, 0.75, 0.4]) == [False] * 4 + [True] * 2
+
+
+def test_a_false_box_that_is_never_sure_is_never_reported() -> None:
+    assert not any(reported(OcSort(), [0.65] * 50))
+    assert any(reported(OcSort(OcSortOptions(confirm_confidence=0.6)), [0.65] * 50))
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.8, 0.65])
+def test_a_detector_that_is_never_quite_sure_is_followed_all_the_same(factor: float) -> None:
+    tracker = OcSort()
+    standing = make_detections([(10, 10, 50, 110)], 0.95 * factor)
+    for index in range(5):
+        tracks = tracker.update(standing, index / 25)
+    assert tracks.track_id.tolist() == [1]
 
 
 def test_flicker_is_never_reported() -> None:
     tracker = OcSort()
     seen = follow(
         tracker,
-        [walk((100, 200), (5, 0)), lambda s: (400, 200) if s > 0.5 and round(s * 25) % 3 else None],
+        [walk((100, 200), (5, 0)), lambda s: (400, 200) if s > 0.5 and round(s * 25) % 2 else None],
         frames(25, 4),
     )
     assert ids_of(seen, 0) == [1]
