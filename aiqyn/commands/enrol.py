@@ -18,7 +18,7 @@ from aiqyn.commands.exits import NOTHING_DONE, SOME_FAILED, fail, report
 from pipelines.errors import EnrolError
 
 if TYPE_CHECKING:
-    from aiqyn.enrolment import CheckedList, Enrolled, EnrolOptions, ListTerms
+    from aiqyn.enrolment import CheckedList, Enrolled, ListTerms
     from api.services import Services
     from pipelines.build import Perception
     from pipelines.config import Config
@@ -32,86 +32,85 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
+_Folder = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="One sub-folder of pictures per subject.")
+]
+_Watchlist = Annotated[
+    str | None, typer.Option("--watchlist", help="Name of the list; made where it is new.")
+]
+_Cameras = Annotated[str | None, typer.Option("--cameras", help="Ids of the cameras it is searched on: A,B.")]
+_Until = Annotated[
+    str | None, typer.Option("--until", help="When entries and search end: 2026-03-31, or with a time.")
+]
+_RequestedBy = Annotated[str | None, typer.Option("--requested-by", help="Who asked: login name or office.")]
+_AuthorisedBy = Annotated[str | None, typer.Option("--authorised-by", help="Who allowed it: somebody else.")]
+_LegalBasis = Annotated[str | None, typer.Option("--legal-basis", help="The provision it rests on.")]
+_Case = Annotated[str | None, typer.Option("--case", help="Reference of the file it belongs to.")]
+_Purpose = Annotated[str, typer.Option("--purpose", help="What for.")]
+_ImageSource = Annotated[str, typer.Option("--image-source", help="Where the pictures come from.")]
+_Deployment = Annotated[
+    str | None, typer.Option("--deployment", help="Id of a deployment to add to; else a new one is made.")
+]
+_Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--false-alerts-per-1000-faces",
+        min=0,
+        max=1000,
+        help="Wanted rate of this list, above 0; else its own, else the settings'.",
+    ),
+]
+_Accept = Annotated[
+    list[str] | None,
+    typer.Option("--accept", help="A subject whose pictures you looked at and answer for; repeatable."),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, add nothing.")]
+_Sheet = Annotated[
+    Path | None, typer.Option("--report", help="Write what was found as FILE.html, with the pictures.")
+]
+_Refresh = Annotated[
+    bool,
+    typer.Option("--refresh", help="No DIR: make new templates of all stored pictures for a new embedder."),
+]
+_ConfigPath = Annotated[
+    Path | None, typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
 @group.command("enrol")
 def enrol(  # noqa: PLR0913  # each is an option of the command
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="One sub-folder of pictures per subject.")
-    ] = None,
-    watchlist: Annotated[
-        str | None, typer.Option("--watchlist", help="Name of the list; made where it is new.")
-    ] = None,
-    cameras: Annotated[
-        str | None, typer.Option("--cameras", help="Ids of the cameras it is searched on: A,B.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="When entries and search end: 2026-03-31, or with a time.")
-    ] = None,
-    requested_by: Annotated[
-        str | None, typer.Option("--requested-by", help="Who asked: login name or office.")
-    ] = None,
-    authorised_by: Annotated[
-        str | None, typer.Option("--authorised-by", help="Who allowed it: somebody else.")
-    ] = None,
-    legal_basis: Annotated[
-        str | None, typer.Option("--legal-basis", help="The provision it rests on.")
-    ] = None,
-    case: Annotated[str | None, typer.Option("--case", help="Reference of the file it belongs to.")] = None,
-    purpose: Annotated[str, typer.Option("--purpose", help="What for.")] = "find the people listed",
-    image_source: Annotated[
-        str, typer.Option("--image-source", help="Where the pictures come from.")
-    ] = "given by the requester",
-    deployment: Annotated[
-        str | None, typer.Option("--deployment", help="Id of a deployment to add to; else a new one is made.")
-    ] = None,
-    false_alerts: Annotated[
-        float | None,
-        typer.Option(
-            "--false-alerts-per-1000-faces",
-            min=0,
-            max=1000,
-            help="Wanted rate of this list, above 0; else its own, else the settings'.",
-        ),
-    ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", help="A subject whose pictures you looked at and answer for; repeatable."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, add nothing.")] = False,
-    sheet: Annotated[
-        Path | None, typer.Option("--report", help="Write what was found as FILE.html, with the pictures.")
-    ] = None,
-    refresh: Annotated[
-        bool,
-        typer.Option(
-            "--refresh", help="No DIR: make new templates of all stored pictures for a new embedder."
-        ),
-    ] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    folder: _Folder = None,
+    watchlist: _Watchlist = None,
+    cameras: _Cameras = None,
+    until: _Until = None,
+    requested_by: _RequestedBy = None,
+    authorised_by: _AuthorisedBy = None,
+    legal_basis: _LegalBasis = None,
+    case: _Case = None,
+    purpose: _Purpose = "find the people listed",
+    image_source: _ImageSource = "given by the requester",
+    deployment: _Deployment = None,
+    false_alerts: _Rate = None,
+    accept: _Accept = None,
+    dry_run: _DryRun = False,
+    sheet: _Sheet = None,
+    refresh: _Refresh = False,
+    config: _ConfigPath = None,
+    as_json: _Json = False,
 ) -> None:
     """Enrols references; the running service hands the new gallery to every worker within seconds.
 
     Pictures are held against each other first: copies are kept once, somebody else's picture is refused, and
     entries that will be confused are named. All but `--refresh` needs DIR, who, where, until when and on whose word.
     """
-    from aiqyn.enrolment import EnrolOptions, ListTerms
-    from pipelines.config import default_config_path, load_config
-    from pipelines.errors import PipelineError
-
-    try:
-        loaded = load_config(config or default_config_path())
-    except PipelineError as error:
-        fail(str(error))
+    loaded = _settings(config)
     if refresh:
         if folder is not None or dry_run:
             fail("--refresh takes neither DIR nor --dry-run: it reads the stored pictures")
         _refresh(loaded, as_json=as_json)
         return
-    needed = {
-        "DIR": folder,
+    given = {
         "--watchlist": watchlist,
         "--cameras": cameras,
         "--until": until,
@@ -120,27 +119,46 @@ def enrol(  # noqa: PLR0913  # each is an option of the command
         "--legal-basis": legal_basis,
         "--case": case,
     }
-    _require(needed)
+    _require({"DIR": folder, **given})
     if false_alerts == 0:
         fail("--false-alerts-per-1000-faces: must be above 0")
-    terms = ListTerms(
-        watchlist=watchlist or "",
+    said = {name: value or "" for name, value in given.items()}
+    terms = _terms(said, deployment, (purpose, image_source), false_alerts)
+    _warn_of_unknown_cameras(loaded, terms)
+    run = _Run(folder or Path(), terms, frozenset(accept or ()), sheet, dry_run)
+    _tell(*_enrolled(loaded, run), as_json=as_json)
+
+
+def _settings(path: Path | None) -> Config:
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import PipelineError
+
+    try:
+        return load_config(path or default_config_path())
+    except PipelineError as error:
+        fail(str(error))
+
+
+def _terms(
+    said: Mapping[str, str], deployment: str | None, texts: tuple[str, str], false_alerts: float | None
+) -> ListTerms:
+    from aiqyn.enrolment import ListTerms
+
+    purpose, image_source = texts
+    return ListTerms(
+        watchlist=said["--watchlist"],
         purpose=purpose,
-        deployment_id=deployment or f"{_slug(watchlist or '')}-{secrets.token_hex(3)}",
-        cameras=frozenset(name.strip() for name in (cameras or "").split(",") if name.strip()),
+        deployment_id=deployment or f"{_slug(said['--watchlist'])}-{secrets.token_hex(3)}",
+        cameras=frozenset(name.strip() for name in said["--cameras"].split(",") if name.strip()),
         active_from=datetime.now(UTC),
-        active_until=_end(until or ""),
-        requested_by=requested_by or "",
-        authorised_by=authorised_by or "",
-        legal_basis=legal_basis or "",
-        case_reference=case or "",
+        active_until=_end(said["--until"]),
+        requested_by=said["--requested-by"],
+        authorised_by=said["--authorised-by"],
+        legal_basis=said["--legal-basis"],
+        case_reference=said["--case"],
         image_source=image_source,
         false_alerts_per_1000_faces=false_alerts,
     )
-    _warn_of_unknown_cameras(loaded, terms)
-    options = EnrolOptions(loaded.identification.false_alerts_per_1000_faces, frozenset(accept or ()))
-    run = _Run(folder or Path(), terms, options, sheet, dry_run=dry_run)
-    _tell(*_enrolled(loaded, run), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +167,7 @@ class _Run:
 
     folder: Path
     terms: ListTerms
-    options: EnrolOptions
+    accepted: frozenset[str]
     sheet: Path | None
     dry_run: bool
 
@@ -191,23 +209,22 @@ def _opened(loaded: Config) -> Iterator[tuple[Services, Perception]]:
 
 def _enrolled(loaded: Config, run: _Run) -> tuple[CheckedList, Enrolled | None]:
     from aiqyn.commands.enrol_report import EnrolBars
-    from aiqyn.enrolment import check_list, keep_list
+    from aiqyn.enrolment import EnrolOptions, check_list, keep_list
     from pipelines.enrol import reference_pictures
 
+    options = EnrolOptions(loaded.identification.false_alerts_per_1000_faces, run.accepted)
     with _opened(loaded) as (services, perception):
         total = sum(1 for _ in reference_pictures(run.folder))
         if not run.dry_run:
             _refresh_own(services, perception, run.terms.watchlist)
         with EnrolBars("pictures", total) as bars:
-            checked = check_list(
-                services, perception, run.folder, run.terms, run.options, on_picture=bars.step
-            )
+            checked = check_list(services, perception, run.folder, run.terms, options, on_picture=bars.step)
         if run.sheet is not None:
             _write_sheet(run.sheet, checked, run.terms.watchlist)
         if run.dry_run:
             return checked, None
         try:
-            return checked, keep_list(services, perception, checked, run.terms, run.options)
+            return checked, keep_list(services, perception, checked, run.terms, options)
         except EnrolError as error:
             _tell_pictures(checked)
             fail(str(error))

@@ -12,9 +12,7 @@ from api.review.errors import RecordError
 from api.services import Services
 from api.store.ledger import LedgerRepository
 from tests.api_client import FakeClock
-from tests.unit.aiqyn.test_enrolment import PERCEPTION, Shelf, clock, folder, services, shelved, terms
-
-__all__ = ["clock", "folder", "services", "terms"]
+from tests.enrolment_bench import PERCEPTION, Shelf, shelved
 
 
 def published_rates(services: Services, clock: FakeClock) -> list[float]:
