@@ -32,77 +32,54 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-_Folder = Annotated[
-    Path | None, typer.Argument(metavar="DIR", help="One sub-folder of pictures per subject.")
-]
-_Watchlist = Annotated[
-    str | None, typer.Option("--watchlist", help="Name of the list; made where it is new.")
-]
-_Cameras = Annotated[str | None, typer.Option("--cameras", help="Ids of the cameras it is searched on: A,B.")]
-_Until = Annotated[
-    str | None, typer.Option("--until", help="When entries and search end: 2026-03-31, or with a time.")
-]
-_RequestedBy = Annotated[str | None, typer.Option("--requested-by", help="Who asked: login name or office.")]
-_AuthorisedBy = Annotated[str | None, typer.Option("--authorised-by", help="Who allowed it: somebody else.")]
-_LegalBasis = Annotated[str | None, typer.Option("--legal-basis", help="The provision it rests on.")]
-_Case = Annotated[str | None, typer.Option("--case", help="Reference of the file it belongs to.")]
-_Purpose = Annotated[str, typer.Option("--purpose", help="What for.")]
-_ImageSource = Annotated[str, typer.Option("--image-source", help="Where the pictures come from.")]
-_Deployment = Annotated[
-    str | None, typer.Option("--deployment", help="Id of a deployment to add to; else a new one is made.")
-]
-_Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--false-alerts-per-1000-faces",
-        min=0,
-        max=1000,
-        help="Wanted rate of this list, above 0; else its own, else the settings'.",
-    ),
-]
-_Accept = Annotated[
-    list[str] | None,
-    typer.Option("--accept", help="A subject whose pictures you looked at and answer for; repeatable."),
-]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, add nothing.")]
-_Sheet = Annotated[
-    Path | None, typer.Option("--report", help="Write what was found as FILE.html, with the pictures.")
-]
-_Refresh = Annotated[
-    bool,
-    typer.Option("--refresh", help="No DIR: make new templates of all stored pictures for a new embedder."),
-]
-_ConfigPath = Annotated[
-    Path | None, typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here.")
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_HELP = {
+    "folder": "One sub-folder of pictures per subject.",
+    "watchlist": "Name of the list; made where it is new.",
+    "cameras": "Ids of the cameras it is searched on: A,B.",
+    "until": "When entries and search end: 2026-03-31, or with a time.",
+    "requested_by": "Who asked: login name or office.",
+    "authorised_by": "Who allowed it: somebody else.",
+    "legal_basis": "The provision it rests on.",
+    "case": "Reference of the file it belongs to.",
+    "purpose": "What for.",
+    "image_source": "Where the pictures come from.",
+    "deployment": "Id of a deployment to add to; else a new one is made.",
+    "rate": "Wanted rate of this list, above 0; else its own, else the settings'.",
+    "accept": "A subject whose pictures you looked at and answer for; repeatable.",
+    "dry_run": "Check everything, add nothing.",
+    "report": "Write what was found as FILE.html, with the pictures.",
+    "refresh": "No DIR: make new templates of all stored pictures for a new embedder.",
+    "config": "The settings file; else AIQYN_CONFIG, else aiqyn.yaml here.",
+    "json": "Print one JSON document.",
+}
+_RATE = "--false-alerts-per-1000-faces"
 
 
 @group.command("enrol")
 def enrol(  # noqa: PLR0913  # each is an option of the command
-    folder: _Folder = None,
-    watchlist: _Watchlist = None,
-    cameras: _Cameras = None,
-    until: _Until = None,
-    requested_by: _RequestedBy = None,
-    authorised_by: _AuthorisedBy = None,
-    legal_basis: _LegalBasis = None,
-    case: _Case = None,
-    purpose: _Purpose = "find the people listed",
-    image_source: _ImageSource = "given by the requester",
-    deployment: _Deployment = None,
-    false_alerts: _Rate = None,
-    accept: _Accept = None,
-    dry_run: _DryRun = False,
-    sheet: _Sheet = None,
-    refresh: _Refresh = False,
-    config: _ConfigPath = None,
-    as_json: _Json = False,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help=_HELP["folder"])] = None,
+    watchlist: Annotated[str | None, typer.Option(help=_HELP["watchlist"])] = None,
+    cameras: Annotated[str | None, typer.Option(help=_HELP["cameras"])] = None,
+    until: Annotated[str | None, typer.Option(help=_HELP["until"])] = None,
+    requested_by: Annotated[str | None, typer.Option(help=_HELP["requested_by"])] = None,
+    authorised_by: Annotated[str | None, typer.Option(help=_HELP["authorised_by"])] = None,
+    legal_basis: Annotated[str | None, typer.Option(help=_HELP["legal_basis"])] = None,
+    case: Annotated[str | None, typer.Option(help=_HELP["case"])] = None,
+    purpose: Annotated[str, typer.Option(help=_HELP["purpose"])] = "find the people listed",
+    image_source: Annotated[str, typer.Option(help=_HELP["image_source"])] = "given by the requester",
+    deployment: Annotated[str | None, typer.Option(help=_HELP["deployment"])] = None,
+    false_alerts: Annotated[float | None, typer.Option(_RATE, min=0, max=1000, help=_HELP["rate"])] = None,
+    accept: Annotated[list[str] | None, typer.Option(help=_HELP["accept"])] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_HELP["dry_run"])] = False,
+    sheet: Annotated[Path | None, typer.Option("--report", help=_HELP["report"])] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help=_HELP["refresh"])] = False,
+    config: Annotated[Path | None, typer.Option(help=_HELP["config"])] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_HELP["json"])] = False,
 ) -> None:
     """Enrols references; the running service hands the new gallery to every worker within seconds.
 
-    Pictures are held against each other first: copies are kept once, somebody else's picture is refused, and
-    entries that will be confused are named. All but `--refresh` needs DIR, who, where, until when and on whose word.
+    Pictures are held against each other first: copies are kept once, somebody else's picture is refused, entries
+    that will be confused are named. All but --refresh needs DIR, who, where, until when and on whose word.
     """
     loaded = _settings(config)
     if refresh:
@@ -121,7 +98,7 @@ def enrol(  # noqa: PLR0913  # each is an option of the command
     }
     _require({"DIR": folder, **given})
     if false_alerts == 0:
-        fail("--false-alerts-per-1000-faces: must be above 0")
+        fail(f"{_RATE}: must be above 0")
     said = {name: value or "" for name, value in given.items()}
     terms = _terms(said, deployment, (purpose, image_source), false_alerts)
     _warn_of_unknown_cameras(loaded, terms)
