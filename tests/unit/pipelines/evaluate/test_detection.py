@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.evaluate.coco import ScoredImage, match_classes
+from pipelines.evaluate.coco import ScoredImage, match_boxes, match_classes
 from pipelines.evaluate.detection import Examinee, detect_all, score_detections
 from pipelines.evaluate.errors import EvaluationError, MissingExtraError
 from pipelines.evaluate.labels import LabelledImage
@@ -163,3 +163,44 @@ def test_a_class_the_detector_does_not_have_is_named(tmp_path: Path) -> None:
     labelled = [LabelledImage(tmp_path / "a.png", np.zeros((1, 4)), np.array([7]), True)]
     with pytest.raises(EvaluationError, match=r"class 7; .* 0 to 2"):
         detect_all(labelled, Examinee(whole_picture, LABELS, 0.5))
+
+
+@pytest.mark.parametrize("min_size_px", [0.0, 40.0])
+def test_the_boxes_add_up_to_the_classes(min_size_px: float) -> None:
+    """What the report shows one by one is what the figures count, at the wanted confidence."""
+    rng = np.random.default_rng(5)
+    images = []
+    for _ in range(12):
+        corners = rng.uniform(0, 400, (6, 2))
+        truth = [
+            ((x, y, x + side, y + side), int(rng.integers(0, 3)))
+            for (x, y), side in zip(corners, rng.uniform(20, 80, 6), strict=True)
+        ]
+        shaken = [
+            (tuple(np.array(box) + rng.normal(0, 6, 4)), class_id, float(rng.uniform()))
+            for box, class_id in truth
+        ]
+        images.append(scene(truth, shaken))
+    classes, boxes = match_boxes(images, 0.5, min_size_px)
+    assert (
+        int(boxes.truth_found.sum())
+        == len(boxes.right_image)
+        == sum(one.true_positives for one in classes)
+        > 0
+    )
+    assert len(boxes.false_image) == sum(one.false_positives for one in classes) > 0
+    assert len(boxes.truth_image) == sum(one.ground_truth for one in classes)
+    assert boxes.false_confidence.min() >= 0.5
+    for row in np.flatnonzero(boxes.truth_found):
+        assert boxes.truth_xyxy[row].tolist() in images[boxes.truth_image[row]].truth_xyxy.tolist()
+
+
+def test_recall_and_its_interval_go_by_pictures() -> None:
+    found, missed = scene([(BIG, 0)] * 1, [(BIG, 0, 0.9)]), scene([(BIG, 0)], [])
+    score = score_detections([found] * 6 + [missed] * 6, LABELS, 0.5)
+    assert score.recall_interval_95 is not None
+    assert 0.1 < score.recall_interval_95[0] < 0.5 < score.recall_interval_95[1] < 0.9
+    assert score.precision_interval_95 is not None
+    assert score.precision_interval_95[1] == 1.0
+    assert score.false_per_image_interval_95 is not None
+    assert score.false_per_image_interval_95[0] == 0.0

@@ -81,6 +81,11 @@ def test_clusters_that_all_say_the_same(right: list[int], total: list[int], low:
     assert ends == pytest.approx((low, high), abs=0.001)
 
 
+def test_clusters_of_any_size_that_agree_leave_no_doubt_about_the_ratio() -> None:
+    """Half of each, large or small: a draw divides by what it drew, not by what there was."""
+    assert clustered_share_interval(np.array([1, 5, 50]), np.array([2, 10, 100])) == (0.5, 0.5)
+
+
 def test_nothing_to_divide_by_and_ratios_above_one() -> None:
     assert clustered_share_interval(np.zeros(3), np.zeros(3)) is None
     ends = clustered_share_interval(np.array([1, 3, 1, 3]), np.ones(4), is_share=False)
