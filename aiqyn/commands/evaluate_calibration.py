@@ -9,6 +9,7 @@ import typer
 
 from aiqyn.commands.evaluate_options import AsJson, ConfigFile, Threads, build_models, load_settings
 from aiqyn.commands.evaluate_output import finish
+from aiqyn.commands.evaluate_report import NoReport, ReportChoice, ReportPath
 
 
 def register(group: typer.Typer) -> None:
@@ -16,13 +17,15 @@ def register(group: typer.Typer) -> None:
     group.command("calibration")(calibration)
 
 
-def calibration(
+def calibration(  # noqa: PLR0913  # each is an option of the command
     images: Annotated[Path, typer.Option("--images", help="Folder of pictures, a sub-folder per person.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, for identification.calibration.")],
     name: Annotated[
         str | None, typer.Option("--name", help="Name that candidates will carry; else the folder's.")
     ] = None,
     embedder: Annotated[str | None, typer.Option("--embedder", help="Model that compares faces.")] = None,
+    report: ReportPath = None,
+    no_report: NoReport = False,
     threads: Threads = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -39,4 +42,5 @@ def calibration(
         face_detector=settings.models.face_detector,
     )
     models = build_models(settings, threads)
-    finish(lambda progress: run_calibration(models, request, progress), as_json=as_json)
+    choice = ReportChoice("calibration", report, wanted=not no_report)
+    finish(lambda progress: run_calibration(models, request, progress), as_json=as_json, choice=choice)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipelines.build import build_embedder, build_face_detector, embedder_in_use
 from pipelines.calibrations import save_calibration
 from pipelines.evaluate.errors import EvaluationError
 from pipelines.evaluate.faces import embed_images, identities, list_faces
 from pipelines.evaluate.progress import Progress
+from pipelines.evaluate.report.calibration import CalibrationMatter, calibration_body
 from pipelines.evaluate.runs import Models, Outcome
 from vision.identify.calibration import Calibration
 from vision.identify.impostors import ImpostorSample
@@ -64,7 +68,10 @@ def run_calibration(models: Models, request: CalibrationRequest, progress: Progr
         "unreadable": len(faces.problems),
         "models": models.named(face_detector=request.face_detector, embedder=request.embedder),
     }
-    return Outcome(document, len(faces.problems))
+    with_face = np.flatnonzero(faces.found)
+    in_order = with_face[np.argsort(identity, kind="stable")].tolist()
+    matter = CalibrationMatter(request.images, tuple(images[row] for row in in_order), calibration)
+    return Outcome(document, len(faces.problems), partial(calibration_body, matter))
 
 
 def describe(calibration: Calibration) -> dict[str, Any]:

@@ -237,5 +237,5 @@ def _relative_error(alerts: _Alerts, rate: float, people: int) -> float:
     of_person = np.bincount(key // people, pairs, people) + np.bincount(key % people, pairs, people)
     alone = float((pairs**2).sum()) - rate**2 / (people * (people - 1) / 2)
     shared = float((of_person**2).sum()) - 4 * rate**2 / people - alone
-    # Never less than if no two pairs had a person in common.
-    return math.sqrt(max(shared, alone, 0.0)) / rate
+    # Never less than if no two pairs had a person in common, or than so few people can tell of anything.
+    return max(math.sqrt(max(shared, alone, 0.0)) / rate, 1 / math.sqrt(people))

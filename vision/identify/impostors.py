@@ -20,8 +20,8 @@ from vision.types import Float32, Int64
 KEPT_SHARE = 0.005
 """Of all pairs of pictures of different people: lists of more than a few people need no commoner ones."""
 
-KEPT_PAIRS = 100_000
-"""Never more than so many, however many people were measured."""
+KEPT_PAIRS = (1_000, 100_000)
+"""Never fewer where there are so many, and never more, however many people were measured."""
 
 STRANGERS_RATE = 0.01
 """At which the similarity is kept that tells looks of one face from looks of two."""
@@ -85,7 +85,7 @@ class ImpostorSample:
         identity: Int64,
         *,
         kept_share: float = KEPT_SHARE,
-        kept_pairs: int = KEPT_PAIRS,
+        kept_pairs: tuple[int, int] = KEPT_PAIRS,
     ) -> ImpostorSample:
         """Compares every picture with every picture of somebody else.
 
@@ -93,7 +93,7 @@ class ImpostorSample:
             embeddings: (N, D) float32, rows of unit length.
             identity: (N,) int64, who is in each picture; any numbers.
             kept_share: of the pairs, how many of the most alike to keep, above 0, at most 1.
-            kept_pairs: never more than so many.
+            kept_pairs: never fewer, where there are so many, and never more.
 
         Raises:
             GalleryError: fewer than two people, or rows and identities differ in number.
@@ -107,7 +107,8 @@ class ImpostorSample:
         pairs = (len(rows) ** 2 - int((pictures**2).sum())) // 2
         if not pairs:
             raise GalleryError("an impostor sample needs pictures of at least two people")
-        keep = max(1, min(math.ceil(kept_share * pairs), kept_pairs, pairs))
+        fewest, most = kept_pairs
+        keep = min(max(math.ceil(kept_share * pairs), fewest), most, pairs)
         first, second, similarity = _most_alike(rows, person, keep)
         common = _reached_by(rows, person, 1.0 / pictures[person], STRANGERS_RATE)
         return cls(pictures, first, second, similarity, common, complete=keep == pairs)

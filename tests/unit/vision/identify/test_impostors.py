@@ -60,15 +60,17 @@ def test_strangers_similarity_is_reached_by_one_pair_in_a_hundred() -> None:
     assert np.mean(every >= sample.strangers_similarity) == pytest.approx(0.01, abs=5e-4)
 
 
-def test_never_more_than_so_many() -> None:
+def test_never_more_and_never_fewer_than_so_many() -> None:
     rows, identity = embedded(100, 1)
-    assert len(ImpostorSample.from_embeddings(rows, identity, kept_share=1.0, kept_pairs=7).similarity) == 7
+    for share, limits, kept in ((1.0, (1, 7), 7), (1e-6, (30, 100), 30), (1e-6, (9000, 9000), 4950)):
+        sample = ImpostorSample.from_embeddings(rows, identity, kept_share=share, kept_pairs=limits)
+        assert len(sample.similarity) == kept
 
 
 def test_repr_holds_no_values() -> None:
     rows, identity = embedded(10, 1)
     assert repr(ImpostorSample.from_embeddings(rows, identity)) == (
-        "ImpostorSample(people=10, pictures=10, kept=1)"
+        "ImpostorSample(people=10, pictures=10, kept=45)"
     )
 
 
