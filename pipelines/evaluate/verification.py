@@ -224,7 +224,7 @@ _SUPPORTING_PAIRS = 10
 
 
 def impostor_quantiles(tail: PairTail, rates: Sequence[float] = QUANTILE_RATES) -> list[ImpostorQuantile]:
-    """The table behind `vision.identify.thresholds`: similarity by false match rate.
+    """Similarity by false match rate, every pair of pictures counting alike.
 
     Args:
         tail: of `compare_all`, with at least the highest rate kept.

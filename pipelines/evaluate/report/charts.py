@@ -13,7 +13,7 @@ from pipelines.evaluate.report.body import readable
 from vision.types import Float32
 
 WIDTH_PX, HEIGHT_PX = 460, 300
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a5195")
+_PALETTE = ("#1f83c4", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a5195")
 """Told apart by colour-blind readers too, and seen on white and on black (after Okabe and Ito 2008)."""
 
 _QUIET = {"grid": True, "gridColor": "currentColor", "gridOpacity": 0.14, "domainColor": "currentColor"}
@@ -28,6 +28,7 @@ _CONFIG: Mapping[str, Any] = {
         "titleColor": "currentColor",
         "titleFontWeight": "normal",
         "labelFontSize": 11,
+        "labelOverlap": "greedy",
         "titleFontSize": 12,
     },
     "legend": {
@@ -36,7 +37,7 @@ _CONFIG: Mapping[str, Any] = {
         "labelLimit": 420,
         "title": None,
         "orient": "bottom",
-        "columns": 2,
+        "columns": 1,
     },
     "range": {"category": list(_PALETTE)},
 }

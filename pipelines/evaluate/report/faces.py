@@ -251,4 +251,6 @@ def _pairs(matter: FacesMatter, pairs: Iterable[tuple[float, int, int]]) -> Iter
     for similarity, *rows in pairs:
         names = [matter.images[row] for row in rows]
         jpegs = [thumbnail_of(matter.folder / name) for name in names]
-        yield Exhibit(tuple(jpeg for jpeg in jpegs if jpeg), f"{similarity:.3f}: {names[0]} and {names[1]}")
+        if all(jpegs):
+            shown = tuple(jpeg for jpeg in jpegs if jpeg)
+            yield Exhibit(shown, f"{similarity:.3f}: {names[0]} and {names[1]}")

@@ -308,7 +308,9 @@ def _worst(matter: IdentificationMatter) -> Iterable[Exhibits]:
 def _pairs(matter: IdentificationMatter, pairs: list[tuple[str, str, float]]) -> Iterable[Exhibit]:
     for probe, reference, similarity in pairs:
         jpegs = [thumbnail_of(matter.folder / name, matter.boxes.get(name)) for name in (probe, reference)]
-        yield Exhibit(tuple(jpeg for jpeg in jpegs if jpeg), f"{similarity:.3f}: {probe} and {reference}")
+        if all(jpegs):
+            shown = tuple(jpeg for jpeg in jpegs if jpeg)
+            yield Exhibit(shown, f"{similarity:.3f}: {probe} and {reference}")
 
 
 def _conditions(matter: IdentificationMatter) -> Iterable[Exhibit]:
