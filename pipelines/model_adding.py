@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.build import build_face_detector
 from pipelines.errors import ModelCheckError
+from pipelines.evaluate.faces import read_pairs
 from pipelines.model_check import CheckedModel, CheckLimits, check_margins, check_model
 from pipelines.model_export import ExportedModel, export_to_onnx
 from pipelines.model_faces import faces_of_pairs
@@ -161,8 +162,10 @@ def _check_usage(request: AddRequest) -> None:
     if request.pairs and task != "embed":
         raise ModelCheckError(
             f"--pairs tests embedders; there is no test of colour order for {request.question.family}: "
-            "compare `aiqyn evaluate detection` with --colour bgr and rgb"
+            "add it both ways with --colour and compare what `aiqyn evaluate detection` says"
         )
+    if request.pairs:
+        read_pairs(request.pairs)  # a list that cannot be used is told before anything takes time
 
 
 def _free_id(store: WeightStore, request: AddRequest) -> str:

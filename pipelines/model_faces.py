@@ -17,8 +17,8 @@ from vision.images import read_image
 from vision.types import Image, Int64
 from weights.spec import InputSpec
 
-MOST_PICTURES = 600
-"""Enough: on LFW half as many tell the settings of a good embedder apart, and each is embedded five times."""
+MOST_PICTURES = 400
+"""Enough: on LFW a hundred tell the settings of a good embedder apart, and each is embedded five times."""
 
 
 def faces_of_pairs(

@@ -37,7 +37,8 @@ class StepBars:
 
     def stop(self) -> None:
         """Takes the bar off the terminal."""
-        self._bars.stop()
+        if self._shown:  # stopping one that never began writes an empty line
+            self._bars.stop()
 
     def listener(self) -> AddListener:
         """What `add_model` is given."""
