@@ -175,8 +175,10 @@ def _most_alike(found: _People, entries: dict[str, list[Reference]], calibration
     first, second = (names[int(i)] for i in np.unravel_index(int(similarities.argmax()), similarities.shape))
     both = {name: [one for _, one in found.files[name]] for name in (first, second)}
     checked = _checked(entries | both, calibration)
+    limit = checked.limits.lookalike_similarity if checked.limits else 1.0
     told = [one for one in checked.findings if set(one.subjects) == {first, second}]
-    return Seeding(1, min(1, len(told)), 0)
+    # Where nobody in the folder reaches the threshold there is no look-alike to be found.
+    return Seeding(int(similarities.max() >= limit), min(1, len(told)), 0)
 
 
 def _checked(entries: Mapping[str, Sequence[Reference]], calibration: Calibration) -> CheckedEnrolment:
