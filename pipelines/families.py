@@ -208,7 +208,11 @@ def _scrfd_input(_: InferenceSession) -> InputSpec:
 def _embedding_input(session: InferenceSession) -> InputSpec:
     half = (1 / 127.5,) * 3
     size_wh = _fixed_size_wh(session) or (112, 112)
-    return InputSpec(size_wh, "rgb", (127.5,) * 3, half, landmarks_template=_ARCFACE_POINTS)
+    left_eye, right_eye, nose, left_mouth, right_mouth = (
+        (x * size_wh[0] / 112, y * size_wh[1] / 112) for x, y in _ARCFACE_POINTS
+    )
+    points = (left_eye, right_eye, nose, left_mouth, right_mouth)
+    return InputSpec(size_wh, "rgb", (127.5,) * 3, half, landmarks_template=points)
 
 
 DETECTORS: Mapping[str, Family[Detector, SearchOptions]] = MappingProxyType(

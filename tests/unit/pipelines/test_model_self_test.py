@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.errors import ModelCheckError
 from pipelines.model_file import inspect
-from pipelines.model_report import ModelQuestion, ModelReport, Scaling
+from pipelines.model_report import ModelQuestion, ModelReport, Scaling, all_families
 from pipelines.model_self_test import SelfTested, self_test
 from tests.model_builders import DIMENSION, EmbedderFlaws, embedder, empty_output
-from tests.onnx_builders import detr_decoded, ultralytics_raw
+from tests.onnx_builders import answering, detr_decoded, detr_queries, ultralytics_end_to_end, ultralytics_raw
 from vision.runtime import InferenceSession
 
 
@@ -97,6 +97,34 @@ def test_an_embedder_is_no_detector(family: str) -> None:
     with pytest.raises(ModelCheckError, match=r"; what it fits: --family embedding$") as caught:
         examined(embedder(), ModelQuestion(family))
     assert "\n" not in str(caught.value)
+
+
+def yolo_of_one_class() -> bytes:
+    """Darknet's layout, one class: centres all over the input, probabilities that are none of 0 and 1."""
+    rows = np.random.default_rng(3).uniform(0.01, 0.2, (1, 252, 6)).astype(np.float32)
+    rows[0, :, :2] = np.random.default_rng(4).uniform(0, 64, (252, 2))
+    return answering(("images", (1, 3, 64, 64)), {"output": rows})
+
+
+LAYOUTS = {
+    "raw": (ultralytics_raw(np.zeros((1, 84), np.float32), anchors=336), "ultralytics"),
+    "end to end": (ultralytics_end_to_end(np.array([[8, 8, 40, 40, 0.9, 2]], np.float32)), "ultralytics"),
+    "decoded": (detr_decoded([0], np.array([[0.1, 0.1, 0.5, 0.9]], np.float32), [0.9]), "detr"),
+    "queries": (detr_queries(np.full((9, 4), 0.5, np.float32), np.zeros((9, 80), np.float32)), "detr"),
+    "darknet": (yolo_of_one_class(), "yolo"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("family", all_families())
+def test_every_layout_fits_its_own_family_and_no_other(layout: str, family: str) -> None:
+    content, right = LAYOUTS[layout]
+    question = ModelQuestion(family, labels=("face",) if layout == "darknet" and family == "yolo" else ())
+    if family == right:
+        assert examined(content, question).report.task == "detect"
+        return
+    with pytest.raises(ModelCheckError, match="not "):
+        examined(content, question)
 
 
 def test_a_family_that_is_none_names_those_there_are() -> None:
