@@ -27,6 +27,7 @@ from weights.catalog import load_catalog
 from weights.store import WeightStore
 
 pytestmark = [
+    pytest.mark.timeout(900),
     pytest.mark.evaldata,
     pytest.mark.models("centerface", "mobilefacenet-faceplugin", "dlib-resnet"),
 ]
