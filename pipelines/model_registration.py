@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import MappingProxyType
 
 from pipelines.model_report import MarginReport, ModelReport
 from weights.spec import Added, ModelSpec, Source, SourceFile
 
 _NOT_STATED = "not stated"
+_LICENCE_NOTE = "Whoever added the model is answerable for its terms."
+_ULTRALYTICS_NOTE = " Ultralytics' own models are AGPL-3.0, converted ones too."
 _UNKNOWN_DATA = (
     "Not known here: nobody told what it was trained on. Assume uneven accuracy across groups of people until you "
     "have measured it on your own pictures."
@@ -55,6 +58,8 @@ def spec_of(report: ModelReport, entry_id: str, voucher: Voucher) -> ModelSpec:
         entry_id: it gets.
         voucher: who adds it.
     """
+    converted = bool(voucher.converted_from)
+    file_name = f"{PurePath(voucher.file_name).stem}.onnx" if converted else voucher.file_name
     shapes = ", ".join(f"{each.name} {_axes(each.shape)}" for each in report.outputs)
     return ModelSpec(
         id=entry_id,
@@ -64,15 +69,11 @@ def spec_of(report: ModelReport, entry_id: str, voucher: Voucher) -> ModelSpec:
         title=f"{voucher.file_name}, added at this site as {report.family}",
         source=Source(
             kind="file",
-            files=(
-                SourceFile(
-                    voucher.file_name, report.size_bytes, report.sha256, f"{voucher.by}, who added it"
-                ),
-            ),
+            files=(SourceFile(file_name, report.size_bytes, report.sha256, f"{voucher.by}, who added it"),),
             download_bytes=report.size_bytes,
         ),
         licence=voucher.licence or _NOT_STATED,
-        licence_note="Whoever added the model is answerable for its terms.",
+        licence_note=_LICENCE_NOTE + (_ULTRALYTICS_NOTE if converted else ""),
         training_data=voucher.training_data or _UNKNOWN_DATA,
         input=report.input,
         output=OUTPUTS[report.task].format(family=report.family, shapes=shapes, dimension=report.dimension),
