@@ -42,7 +42,8 @@ class RejoinOptions:
         size_change: what that grows by in a second.
         velocity_seconds: span at the end of a track over which its velocity is measured.
         max_surprise: pairs less likely than this are left alone: whoever begins there is more likely somebody
-            new. On made-up streets four in ten pairs below −4 are right, one in six up to 0, one in fifty above.
+            new. Where many tracks began of late, newcomers are likelier, and pairs must be so many times
+            likelier too.
         min_odds: how many times likelier a pair must be than any other pair with one of the two.
         max_lost: so many lost tracks are remembered at most, the latest.
     """
@@ -54,7 +55,7 @@ class RejoinOptions:
     size_error: float = 0.1
     size_change: float = 0.1
     velocity_seconds: float = 0.5
-    max_surprise: float = -6.0
+    max_surprise: float = -3.0
     min_odds: float = 10.0
     max_lost: int = 200
 
@@ -184,11 +185,8 @@ class Rejoiner:
         born = [key for key, path in self._paths.items() if path.first_seconds == self._now_seconds]
         pairs = [pair for track_id in sorted(born) for pair in self.plausible(track_id)]
         margin = 2.0 * math.log(self._options.min_odds)
-        return tuple(
-            pair
-            for pair in pairs
-            if pair.surprise <= self._options.max_surprise and _stands_out(pair, pairs, margin)
-        )
+        most = self._options.max_surprise - 2.0 * math.log(max(1, self._begun_of_late()))
+        return tuple(pair for pair in pairs if pair.surprise <= most and _stands_out(pair, pairs, margin))
 
     def join(self, track_id: int, earlier_id: int) -> None:
         """Notes that a track goes on from an earlier one, which nothing else can then go on from.
@@ -216,6 +214,10 @@ class Rejoiner:
         path.recent.append((now, box))
         while now - path.recent[0][0] > self._options.velocity_seconds and len(path.recent) > 2:
             path.recent.popleft()
+
+    def _begun_of_late(self) -> int:
+        since = self._now_seconds - self._options.max_gap_seconds
+        return sum(path.first_seconds > since for path in self._paths.values())
 
     def _expire(self) -> None:
         limit = self._now_seconds - self._options.max_gap_seconds
