@@ -19,6 +19,7 @@ from vision.face.base import Embedder, FaceDetector
 from vision.face.quality import FaceQuality
 from vision.identify.calibration import Calibration
 from vision.track.base import Tracker
+from vision.track.rejoin import RejoiningTracker
 from vision.types import Detections, Faces, Float32, Image
 
 PERSON_LABELS = frozenset({"person"})
@@ -183,12 +184,12 @@ class ObjectStage:
 
     Args:
         detector: finds objects of many classes; only people and vehicles are kept.
-        tracker: follows them.
+        tracker: follows them; what it loses for too long is re-joined by motion.
     """
 
     def __init__(self, detector: Detector, tracker: Tracker) -> None:
         self._detector = detector
-        self._tracker = tracker
+        self._tracker = RejoiningTracker(tracker)
         wanted = PERSON_LABELS | VEHICLE_LABELS
         self._wanted_ids = np.array(
             [i for i, label in enumerate(detector.labels) if label in wanted], np.int32
