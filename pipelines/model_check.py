@@ -132,7 +132,7 @@ def _run_child(
     place: Path, request: Mapping[str, Any], content: bytes, limits: CheckLimits, tell: Tell | None
 ) -> dict[str, Any]:
     memory_bytes = limits.memory_bytes + 8 * len(content)
-    document = {**request, "memory_bytes": memory_bytes}
+    document = {**request, "memory_bytes": memory_bytes, "parent_id": os.getpid()}
     (place / REQUEST_FILE).write_text(json.dumps(document), encoding="utf-8")
     with (place / "stderr").open("w+b") as errors:
         child = subprocess.Popen(

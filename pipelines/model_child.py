@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ CONTENT_FILE, REQUEST_FILE, FACES_FILE, REWRITTEN_FILE = (
     "faces.npz",
     "rewritten.onnx",
 )
+_PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _MOST_WRITTEN_BYTES = 4 << 30
 
@@ -44,6 +46,19 @@ def limit_this_process(memory_bytes: int) -> bool:
     return leave_the_network()
 
 
+def end_with_parent(parent_id: int) -> None:
+    """Has the kernel kill this process when its parent dies, however that dies: nobody else would end a model
+    that never answers.
+
+    Args:
+        parent_id: process that waits for the answer.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_id:
+        raise SystemExit(1)  # it died before it could be followed
+
+
 def leave_the_network() -> bool:
     """Moves this process into a network of its own with nothing in it; False where the kernel does not let it."""
     with suppress(AttributeError, OSError):
@@ -58,6 +73,7 @@ def main(folder: Path) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     request = json.loads((folder / REQUEST_FILE).read_text(encoding="utf-8"))
+    end_with_parent(request["parent_id"])
     limit_this_process(request["memory_bytes"])
     try:
         answer = _answer(folder, request, answers)

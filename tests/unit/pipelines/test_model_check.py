@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -28,6 +32,7 @@ from vision.runtime import InferenceSession
 
 EMBEDDING = ModelQuestion("embedding")
 GIGABYTES_3 = 750_000_000
+T = TypeVar("T")
 
 
 def test_a_good_model_comes_back_as_it_was() -> None:
@@ -115,6 +120,28 @@ def test_margins_cross_over_with_their_progress() -> None:
     assert np.all(np.diff([done for done, _ in told]) > 0)
 
 
+ENDLESS = """
+from pipelines.model_check import check_model
+from pipelines.model_report import ModelQuestion
+from tests.model_builders import endless
+check_model(endless(), ModelQuestion("embedding"))
+"""
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGHUP])
+def test_a_model_without_end_does_not_outlive_who_asked(way: signal.Signals, tmp_path: Path) -> None:
+    """Who is killed, or whose terminal is closed, cleans up nothing."""
+    asking = subprocess.Popen([sys.executable, "-c", ENDLESS], env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        child = _soon(lambda: _children(asking.pid))[0]
+        _soon(lambda: list(tmp_path.glob("*/stderr")))
+        time.sleep(1)  # it loads its libraries
+    finally:
+        asking.send_signal(way)
+        asking.wait()
+    _soon(lambda: not _runs(child))
+
+
 LIMITED = """
 from pipelines.model_child import limit_this_process
 limit_this_process(300_000_000)
@@ -130,6 +157,25 @@ def test_the_limit_on_memory_holds() -> None:
     assert done.stdout == "refused\n"
 
 
-def _children() -> list[str]:
-    """Processes of this one, by number."""
-    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+def _children(process_id: int | None = None) -> list[str]:
+    """Processes of this one, or another, by number."""
+    number = process_id or os.getpid()
+    return Path(f"/proc/{number}/task/{number}/children").read_text().split()
+
+
+def _runs(process_id: str) -> bool:
+    """Whether a process does anything still; a dead one may wait for somebody to take notice."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _soon(answer: Callable[[], T]) -> T:
+    """What is true within twenty seconds."""
+    until = time.monotonic() + 20
+    while not (found := answer()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
