@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.manifest import FileRecord, record_file, record_folder
-from vision.folder import list_images, natural_key
+from vision.folder import files_below, list_images, natural_key
 from vision.locations import SCHEMES, redact_url
 
 VIDEO_SUFFIXES = frozenset(
@@ -83,11 +83,7 @@ def _inputs_of(path: Path) -> list[Path] | None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    videos = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    videos = [path for path in files_below(folder, VIDEO_SUFFIXES) if not path.name.startswith(".")]
     if videos:
         return sorted(videos, key=lambda path: natural_key(str(path.relative_to(folder))))
     return [folder] if list_images(folder) else []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,24 @@ def list_images(folder: Path) -> list[Path]:
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     return sorted(found, key=lambda path: (natural_key(path.name), path.name))
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files with one of these suffixes in a folder and its sub-folders, sorted by path.
+
+    A link to a folder is a folder like any other, as where pictures are put together from several places; one
+    that leads back into a folder it lies in is entered once. What cannot be listed is passed over.
+    """
+    found = []
+    around = {folder: {folder.resolve(), *folder.resolve().parents}}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        above = around.pop(here)
+        inside = {here / name: (here / name).resolve() for name in folders}
+        folders[:] = [path.name for path, real in inside.items() if real not in above]
+        around |= {here / name: above | {inside[here / name]} for name in folders}
+        found += [path for name in names if (path := here / name).suffix.lower() in suffixes]
+    return sorted(path for path in found if path.is_file())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -23,6 +23,7 @@ from pipelines.evaluate.verification import (
 )
 from vision.errors import ImageError
 from vision.face.base import Embedder, FaceDetector
+from vision.folder import files_below
 from vision.images import IMAGE_SUFFIXES, read_image
 from vision.types import Bool, Faces, Float32, Image, Int64
 
@@ -138,11 +139,7 @@ def list_faces(folder: Path) -> tuple[str, ...]:
     Raises:
         EvaluationError: no folder, or no pictures in it.
     """
-    found = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
+    found = sorted(path.relative_to(folder).as_posix() for path in files_below(folder, IMAGE_SUFFIXES))
     if not found:
         raise EvaluationError(f"{folder}: holds no pictures")
     return tuple(found)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipelines.evaluate.errors import EvaluationError
 from vision.boxes import centred_to_xyxy
+from vision.folder import files_below
 from vision.images import IMAGE_SUFFIXES
 from vision.types import Int64
 
@@ -69,7 +70,7 @@ def read_yolo(images: Path, labels: Path) -> list[LabelledImage]:
     """`class cx cy w h` a line, shares of the picture; see `read_labels`."""
     if not labels.is_dir():
         raise EvaluationError(f"{labels}: is not a folder of label files")
-    pictures = sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    pictures = files_below(images, IMAGE_SUFFIXES)
     if not pictures:
         raise EvaluationError(f"{images}: holds no pictures")
     files = [(labels / path.relative_to(images)).with_suffix(".txt") for path in pictures]

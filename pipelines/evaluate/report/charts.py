@@ -42,6 +42,7 @@ _CONFIG: Mapping[str, Any] = {
     "range": {"category": list(_PALETTE)},
 }
 _BINS = 80
+_LEAST_RANGE = 0.01
 _DECADES_WITH_STEPS = 4
 _PADDING_PX = 14
 """Room for letters that are wider in the reader's font than in the one the plot was measured with."""
@@ -165,10 +166,10 @@ def histogram(
         min((float(values.min()) for values in known), default=0.0),
         max((float(values.max()) for values in known), default=1.0),
     )
-    counted = {
-        name: np.histogram(values, _BINS, (low, max(high, low + 1e-6)))[0] for name, values in samples.items()
-    }
-    return binned(counted, (low, max(high, low + 1e-6)), title)
+    # Of one value, or of equal ones, there is no range; a narrower one has no room for the bins.
+    range_xy = (low, max(high, low + _LEAST_RANGE))
+    counted = {name: np.histogram(values, _BINS, range_xy)[0] for name, values in samples.items()}
+    return binned(counted, range_xy, title)
 
 
 def binned(counts: Mapping[str, Any], range_xy: tuple[float, float], title: str) -> dict[str, Any]:

@@ -160,3 +160,19 @@ def test_pictures_without_any_face_cannot_be_measured(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="holds no pictures"):
         list_faces(tmp_path)
+
+
+def test_linked_folders_are_people_like_any_other(tmp_path: Path) -> None:
+    """Data sets are put together out of links; one that leads back to where it lies ends nothing."""
+    elsewhere = tmp_path / "elsewhere" / "b"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "1.png").write_bytes(encode_png(BLANK))
+    people = tmp_path / "people"
+    (people / "a").mkdir(parents=True)
+    (people / "a" / "1.png").symlink_to(elsewhere / "1.png")
+    (people / "b").symlink_to(elsewhere)
+    (people / "c").symlink_to(elsewhere)
+    (elsewhere / "round").symlink_to(people)
+    (people / "a" / "gone.png").symlink_to(tmp_path / "nowhere")
+    (people / "d").symlink_to(tmp_path / "nowhere")
+    assert list_faces(people) == ("a/1.png", "b/1.png", "c/1.png")

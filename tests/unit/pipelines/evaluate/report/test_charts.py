@@ -21,6 +21,7 @@ SPECS: dict[str, dict[str, Any]] = {
         {"a": np.linspace(0, 1, 50, dtype=np.float32), "b": np.zeros(0, np.float32)}, "x"
     ),
     "histogram of nothing": charts.histogram({"a": np.zeros(0, np.float32)}, "x"),
+    "histogram of one value": charts.histogram({"a": np.array([0.75], np.float32)}, "x"),
     "intervals": charts.intervals([ROW, ROW | {"series": "b"}], "share"),
     "curves": charts.curves(
         [{"series": "s", "x": x / 10, "y": 0.5} for x in range(11)], "x", "y", log_x=True
