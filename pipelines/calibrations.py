@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from pipelines.canonical import canonical_json
 from pipelines.errors import ConfigError
@@ -63,11 +63,14 @@ class _Pairs(WireModel):
     similarity_1e5: tuple[_Cosine1e5, ...] = Field(min_length=1)
 
 
+_Name = Annotated[Identifier, Field(max_length=100)]
+
+
 class _File(WireModel):
     """`aiqyn.calibration/1`."""
 
     schema_: Literal["aiqyn.calibration/1"] = Field(default="aiqyn.calibration/1", alias="schema")
-    name: Identifier = Field(max_length=100)
+    name: _Name
     embedder_id: Identifier
     embedder_sha256: Sha256
     preprocessing: str
@@ -120,6 +123,25 @@ def load_calibration(
         return Calibration(_name(document), embedder_id, FalseMatchModel(_sample(document)))
     except GalleryError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def check_saving(path: Path, name: str) -> None:
+    """Whether a calibration of this name may be written there; asked before a long measurement, not after it.
+
+    Raises:
+        ConfigError: the name is not fit for an event, or there is no folder to write to.
+    """
+    try:
+        TypeAdapter(_Name).validate_python(name)
+    except ValidationError as error:
+        raise ConfigError(
+            f"a calibration cannot be called {name!r}: 1 to 100 letters, digits and _.:@- are wanted; name it with "
+            "--name"
+        ) from error
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name the file to write")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise ConfigError(f"{path}: there is no folder {path.parent} that can be written to")
 
 
 def save_calibration(path: Path, name: str, sample: ImpostorSample, in_use: EmbedderInUse) -> Calibration:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.build import build_embedder, build_face_detector, embedder_in_use
-from pipelines.calibrations import save_calibration
+from pipelines.calibrations import check_saving, save_calibration
 from pipelines.evaluate.errors import EvaluationError
 from pipelines.evaluate.faces import embed_images, identities, list_faces
 from pipelines.evaluate.progress import Progress
@@ -50,6 +50,7 @@ def run_calibration(models: Models, request: CalibrationRequest, progress: Progr
         ConfigError: the file cannot be written, or the people are too few for any rate.
         WeightsError, ModelError: the models cannot be had.
     """
+    check_saving(request.out, request.name)
     images = list_faces(request.images)
     detector = build_face_detector(models.store, request.face_detector, models.runtime)
     embedder = build_embedder(models.store, request.embedder, models.runtime)

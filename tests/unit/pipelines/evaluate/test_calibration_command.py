@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,23 @@ def test_too_few_people_are_told(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.strip() == f"error: {tmp_path}: holds no pictures"
     assert not (tmp_path / "site.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "out", "options", "said"),
+    [
+        ("people", "nowhere/site.json", (), "there is no folder .*nowhere that can be written to"),
+        ("people", ".", (), "is a folder; name the file to write"),
+        ("our people", "site.json", (), "cannot be called 'our people': .*; name it with --name"),
+        ("people", "site.json", ("--name", "<b>"), "cannot be called '<b>'"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, folder: str, out: str, options: tuple[str, ...], said: str
+) -> None:
+    """The one picture is none, which would be told first if it were looked at."""
+    (tmp_path / folder / "a").mkdir(parents=True)
+    (tmp_path / folder / "a" / "1.png").write_text("no picture")
+    result = invoke("calibration", "--images", tmp_path / folder, "--out", tmp_path / out, *options)
+    assert result.exit_code == 2
+    assert re.fullmatch(f"error: .*{said}.*\n", result.stderr)
