@@ -134,8 +134,7 @@ def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
         N rows; a box that would vanish keeps a share of its last size.
     """
     dt = np.broadcast_to(np.asarray(elapsed_seconds, np.float64), (len(states),))[:, np.newaxis]
-    mean = states.mean + dt * states.velocity
-    np.maximum(mean[:, 2:], _LEAST_SIZE * states.mean[:, 2:], out=mean[:, 2:])
+    mean = _moved(states, dt)
     rate = (_VELOCITY_CHANGE * states.size) ** 2
     drift = dt * states.velocity_variance
     return BoxStates(
@@ -146,6 +145,13 @@ def predict(states: BoxStates, elapsed_seconds: Float64) -> BoxStates:
         velocity_variance=states.velocity_variance + dt * rate,
         size=states.size,
     )
+
+
+def predicted_boxes(states: BoxStates, elapsed_seconds: Float64) -> Float64:
+    """`predict(states, elapsed_seconds).boxes()`, without the variances."""
+    mean = _moved(states, elapsed_seconds[:, np.newaxis])
+    half = 0.5 * mean[:, 2:]
+    return np.concatenate([mean[:, :2] - half, mean[:, :2] + half], axis=1)
 
 
 def correct(states: BoxStates, xyxy: Float64) -> BoxStates:
@@ -172,6 +178,12 @@ def correct(states: BoxStates, xyxy: Float64) -> BoxStates:
         velocity_variance=states.velocity_variance - velocity_gain * states.covariance,
         size=_size(mean),
     )
+
+
+def _moved(states: BoxStates, dt: Float64) -> Float64:
+    mean = states.mean + dt * states.velocity
+    np.maximum(mean[:, 2:], _LEAST_SIZE * states.mean[:, 2:], out=mean[:, 2:])
+    return mean
 
 
 def _size(mean: Float64) -> Float64:

@@ -50,14 +50,17 @@ class Candidates:
 
     @classmethod
     def of(cls, detections: Detections, min_confidence: float) -> Candidates:
-        """Those that have an area and the confidence."""
-        size = detections.xyxy[:, 2:] - detections.xyxy[:, :2]
-        usable = (size > 0.0).all(axis=1) & (detections.confidence >= min_confidence)
+        """Those that have an area and the confidence, the surest first, whatever order they came in."""
+        xyxy = detections.xyxy.astype(np.float64)
+        usable = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1) & (detections.confidence >= min_confidence)
+        rows = np.flatnonzero(usable)
+        x1, y1, x2, y2 = xyxy[rows].T
+        rows = rows[np.lexsort((y2, x2, y1, x1, -detections.confidence[rows]))]
         return cls(
-            xyxy=detections.xyxy[usable].astype(np.float64),
-            confidence=detections.confidence[usable],
-            class_id=detections.class_id[usable],
-            detection_index=np.flatnonzero(usable),
+            xyxy=xyxy[rows],
+            confidence=detections.confidence[rows],
+            class_id=detections.class_id[rows],
+            detection_index=rows,
         )
 
     def __len__(self) -> int:

@@ -144,7 +144,7 @@ class Rejoiner:
 
         Args:
             track_ids: (N,), each once.
-            xyxy: (N, 4) pixels, of positive width and height.
+            xyxy: (N, 4) pixels; a box without height counts as not seen.
             pts_seconds: time of the frame. One that is not later than the one before counts as that one; a
                 jump back by more than `max_gap_seconds` forgets everything.
             class_ids: (N,); tracks of different classes never go on from each other. None: all of one.
@@ -158,7 +158,8 @@ class Rejoiner:
         classes = np.zeros(len(track_ids), np.int32) if class_ids is None else class_ids
         shown = np.asarray(xyxy, np.float64)
         for track_id, class_id, box in zip(track_ids.tolist(), classes.tolist(), shown, strict=True):
-            self._see(track_id, class_id, box)
+            if box[3] > box[1]:
+                self._see(track_id, class_id, box)
         self._expire()
 
     def plausible(self, track_id: int) -> tuple[Continuation, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.track.association import directions
-from vision.track.kalman import BoxStates, Float64, Index, correct, predict
+from vision.track.kalman import BoxStates, Float64, Index, correct, predict, predicted_boxes
 from vision.types import Bool, Int32, Int64
 
 Confidence: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -91,7 +91,7 @@ class TrackTable:
 
     def predicted_boxes(self, now_seconds: float) -> Float64:
         """Where the tracks should be now, (N, 4) xyxy pixels."""
-        return predict(self.states, now_seconds - self.seen_seconds).boxes()
+        return predicted_boxes(self.states, now_seconds - self.seen_seconds)
 
     def reference_boxes(self, now_seconds: float, window_seconds: float) -> Float64:
         """Each track's oldest observation within the window before now, else its latest, (N, 4)."""

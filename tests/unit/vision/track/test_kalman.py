@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.track.kalman import BoxStates, Float64, correct, measurement, predict
+from vision.track.kalman import BoxStates, Float64, correct, measurement, predict, predicted_boxes
 
 BOXES = np.array([[10.0, 20.0, 50.0, 120.0], [300.0, 40.0, 420.0, 100.0]])
 MOVED = BOXES + np.array([[3.0, 1.0, 5.0, 2.0], [-4.0, 0.0, -3.0, 6.0]])
@@ -60,6 +60,12 @@ def test_one_long_prediction_is_many_short_ones() -> None:
     np.testing.assert_allclose(stepwise.variance, at_once.variance)
     np.testing.assert_allclose(stepwise.covariance, at_once.covariance)
     np.testing.assert_allclose(stepwise.velocity_variance, at_once.velocity_variance)
+
+
+def test_boxes_are_predicted_alike_with_and_without_variances() -> None:
+    moving = correct(predict(BoxStates.start(BOXES), np.array(0.04)), MOVED)
+    later = np.array([0.3, 20.0])
+    np.testing.assert_array_equal(predicted_boxes(moving, later), predict(moving, later).boxes())
 
 
 def test_learns_a_velocity_whatever_the_frame_rate() -> None:
