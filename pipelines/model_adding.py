@@ -17,7 +17,7 @@ from pipelines.model_faces import faces_of_pairs
 from pipelines.model_registration import Voucher, spec_of, usual_id
 from pipelines.model_report import ModelQuestion, ModelReport, all_families, task_of
 from vision.runtime import RuntimeOptions
-from weights.added import register
+from weights.added import id_is_taken, register
 from weights.errors import CatalogError
 from weights.spec import ModelSpec
 from weights.store import WeightStore
@@ -108,7 +108,7 @@ def add_model(store: WeightStore, request: AddRequest, listener: AddListener | N
     refusal = "" if request.despite_answers else _refusal(checked.report)
     if not refusal:
         listener.begin("registering it")
-        register(store.root, spec, checked.content, shipped_ids(store))
+        register(store.root, spec, checked.content, shipped_ids(store), replace_same=request.replace_same)
     return AddOutcome(spec, checked.report, refusal)
 
 
@@ -174,9 +174,7 @@ def _free_id(store: WeightStore, request: AddRequest) -> str:
     if entry_id in shipped:
         raise CatalogError(f"the id {entry_id!r} is the catalogue's own; give the model another with --id")
     if not request.replace_same and entry_id in {*store.catalog.entries, *store.catalog.broken}:
-        raise CatalogError(
-            f"a model called {entry_id!r} was added before; replace it with --replace, or give this one another --id"
-        )
+        raise id_is_taken(entry_id)
     return entry_id
 
 

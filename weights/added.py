@@ -68,14 +68,17 @@ def card_path(weights_dir: Path, entry_id: str) -> Path:
     return weights_dir / FOLDER / f"{entry_id}.md"
 
 
-def register(weights_dir: Path, spec: ModelSpec, content: bytes, shipped: Collection[str]) -> None:
-    """Adds a model, wholly or not at all; one of the same id is replaced.
+def register(
+    weights_dir: Path, spec: ModelSpec, content: bytes, shipped: Collection[str], *, replace_same: bool = True
+) -> None:
+    """Adds a model, wholly or not at all.
 
     Args:
         weights_dir: the folder of the model files.
         spec: with `added`.
         content: of the ONNX file.
         shipped: ids of the catalogue, which an added model may not take.
+        replace_same: whether it takes the place of an added model of its id, one added a moment ago included.
 
     Raises:
         CatalogError: the id is taken, or the entry breaks the catalogue's rules.
@@ -85,6 +88,8 @@ def register(weights_dir: Path, spec: ModelSpec, content: bytes, shipped: Collec
     _check(spec, spec.id, shipped)
     cache = Cache(weights_dir)
     with cache.lock(lambda: None):
+        if not replace_same and _toml_path(weights_dir, spec.id).exists():
+            raise id_is_taken(spec.id)
         cache.write(onnx_path(weights_dir, spec), content)
         try:
             cache.write(card_path(weights_dir, spec.id), model_card(spec).encode())
@@ -101,12 +106,19 @@ def unregister(weights_dir: Path, entry_id: str) -> None:
         CacheError: the folder cannot be written.
     """
     path = _toml_path(weights_dir, entry_id)
-    if path.parent != weights_dir / FOLDER or not path.is_file():
+    if path.name != f"{entry_id}.toml" or not path.is_file():
         raise CatalogError(f"no model called {entry_id!r} was added in {weights_dir}")
     cache = Cache(weights_dir)
     with cache.lock(lambda: None):
         cache.clear([path])
         cache.clear(list(_leftovers(weights_dir)))
+
+
+def id_is_taken(entry_id: str) -> CatalogError:
+    """What is said to whom an id would replace an added model that was not to be replaced."""
+    return CatalogError(
+        f"a model called {entry_id!r} was added before; replace it with --replace, or give this one another --id"
+    )
 
 
 def entry_text(spec: ModelSpec) -> str:

@@ -65,10 +65,13 @@ def unpin(entry_id: EntryId, weights_dir: WeightsDir = None, as_json: AsJson = F
 
 
 def _content(file: Path) -> bytes:
+    from pipelines.errors import ModelCheckError
+    from pipelines.model_adding import read_model
+
     try:
-        content = file.read_bytes()
-    except OSError as error:
-        fail(f"{file}: {error.strerror or 'cannot be read'}; name a file you can read")
+        content = read_model(file)
+    except ModelCheckError as error:
+        fail(str(error))
     if not content:
         fail(f"{file}: is empty (0 bytes); nothing can be trusted there")
     return content

@@ -134,6 +134,23 @@ def test_a_folder_instead_of_a_description_is_broken(root: Path) -> None:
     assert "is not the description" in load_catalog(root).broken["bad"]
 
 
+def test_who_comes_second_does_not_replace(root: Path) -> None:
+    """Two may be tested at once under one id: neither was there when the other began."""
+    other = b"another"
+    with pytest.raises(
+        CatalogError, match="a model called 'own' was added before; replace it with --replace"
+    ):
+        register(root, make_spec(content=other), other, SHIPPED, replace_same=False)
+    assert WeightStore(root, load_catalog(root)).read("own") == CONTENT
+
+
+@pytest.mark.parametrize("way", ["{root}/added/own", "../added/own", "./own", "own/../own"])
+def test_only_an_id_is_removed(root: Path, way: str) -> None:
+    with pytest.raises(CatalogError, match="no model called"):
+        unregister(root, way.format(root=root))
+    assert "own" in load_catalog(root).entries
+
+
 def test_replacing_leaves_one_file(root: Path) -> None:
     other = b"a better one"
     register(root, make_spec(content=other), other, SHIPPED)

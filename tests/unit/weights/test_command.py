@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,9 @@ def test_a_hash_alone_is_pinned_and_still_to_be_fetched(loose: typer.Typer) -> N
         ),
         pytest.param(["pin", "loose", "--sha256", "g" * 64], "64 hexadecimal digits", id="not a hash"),
         pytest.param(["pin", "loose", "--file", "none.onnx"], "none.onnx: No such file", id="no file"),
-        pytest.param(["pin", "loose", "--file", "."], ".: Is a directory", id="a folder"),
+        pytest.param(["pin", "loose", "--file", "."], ".: is a folder", id="a folder"),
+        pytest.param(["pin", "loose", "--file", "pipe"], "pipe: is no regular file", id="a pipe"),
+        pytest.param(["pin", "loose", "--file", "/dev/zero"], "is no regular file", id="no end"),
         pytest.param(["pin", "loose", "--file", "empty.onnx"], "is empty (0 bytes)", id="an empty file"),
         pytest.param(["pin", "known", "--sha256", "0" * 64], "known needs no pin", id="known already"),
         pytest.param(["pin", "lose", "--sha256", "0" * 64], "unknown id 'lose', did you mean", id="unknown"),
@@ -227,6 +230,7 @@ def test_a_wrong_pin_is_one_line_and_2(
     loose: typer.Typer, tmp_path: Path, words: list[str], said: str
 ) -> None:
     (tmp_path / "empty.onnx").touch()
+    os.mkfifo(tmp_path / "pipe")
     code, out, err = _run(loose, *words)
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
