@@ -90,7 +90,11 @@ def test_missing_evidence_is_an_error_and_not_a_picture(clients: Clients) -> Non
 
 
 def test_health_and_ready_mean_it(clients: Clients) -> None:
-    assert clients.http.get("/health").json() == {"status": "ok", "parts": {"process": "ok"}}
+    assert clients.http.get("/health").json() == {
+        "status": "ok",
+        "parts": {"process": "ok"},
+        "notices": [],
+    }
     ready = clients.http.get("/ready")
     assert (ready.status_code, ready.json()["parts"]) == (
         503,
