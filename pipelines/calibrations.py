@@ -231,6 +231,8 @@ def _shipped(embedder_id: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe may never end
+            raise ConfigError(f"{path}: is no regular file: {HOW_TO_MEASURE}")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; not a calibration")
         return path.read_bytes()

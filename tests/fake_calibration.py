@@ -27,11 +27,15 @@ def strewn_sample(
     count = people * pictures_each
     pairs = (count**2 - people * pictures_each**2) // 2
     keep = max(1, round(kept_share * pairs))
-    first = rng.integers(0, count, keep)
-    other = rng.integers(1, people, keep)
-    second = ((first // pictures_each + other) % people) * pictures_each + rng.integers(
-        0, pictures_each, keep
-    )
+    first, second = np.zeros(keep, np.int64), np.zeros(keep, np.int64)
+    again = np.arange(keep)
+    while len(again):  # a pair may be drawn twice
+        first[again] = rng.integers(0, count, len(again))
+        other = rng.integers(1, people, len(again))
+        person = (first[again] // pictures_each + other) % people
+        second[again] = person * pictures_each + rng.integers(0, pictures_each, len(again))
+        ends = np.sort(np.stack([first, second]), axis=0)
+        again = np.setdiff1d(np.arange(keep), np.unique(ends, axis=1, return_index=True)[1])
     rates = (np.arange(keep) + 0.5) / pairs
     reached = np.interp(-np.log(rates), -np.log(_RATES), _REACHED)
     return ImpostorSample(

@@ -69,6 +69,9 @@ class ImpostorSample:
             raise GalleryError("an impostor sample names a picture that is nobody's")
         if (self.person_of(self.first) == self.person_of(self.second)).any():
             raise GalleryError("an impostor sample holds a pair of pictures of one person")
+        low, high = np.minimum(self.first, self.second), np.maximum(self.first, self.second)
+        if len(np.unique(low * self.picture_count + high)) < len(low):
+            raise GalleryError("an impostor sample holds a pair of pictures twice")
         if not np.isfinite(self.similarity).all() or (np.abs(self.similarity) > _TOP_SIMILARITY).any():
             raise GalleryError("the similarities of an impostor sample must be cosines")
         if not abs(self.strangers_similarity) <= _TOP_SIMILARITY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,9 @@ def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
         load_calibration("some-embedder", path)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.json", tmp_path):
+def test_what_is_no_file_is_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "missing.json", tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(ConfigError, match=r"aiqyn evaluate calibration"):
             load_calibration("some-embedder", path)
 

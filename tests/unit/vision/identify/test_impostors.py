@@ -92,6 +92,12 @@ GOOD: dict[str, Any] = {
         pytest.param({"second": np.array([1, 3])}, "nobody's", id="picture there is not"),
         pytest.param({"first": np.array([0, -1])}, "nobody's", id="negative picture"),
         pytest.param({"first": np.array([0, 1])}, "one person", id="pair of one person"),
+        pytest.param({"second": np.array([1, 1])}, "a pair of pictures twice", id="a pair twice"),
+        pytest.param(
+            {"pictures": np.array([1, 1, 1]), "first": np.array([0, 1]), "second": np.array([1, 0])},
+            "a pair of pictures twice",
+            id="a pair from both sides",
+        ),
         pytest.param({"similarity": np.array([0.5, np.nan], np.float32)}, "cosines", id="nan"),
         pytest.param({"similarity": np.array([1.5, 0.4], np.float32)}, "cosines", id="no cosine"),
         pytest.param({"similarity": np.array([0.4, 0.5], np.float32)}, "must fall", id="rising"),
