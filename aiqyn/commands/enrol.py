@@ -103,7 +103,7 @@ def enrol(  # noqa: PLR0913  # each is an option of the command
     terms = _terms(said, deployment, (purpose, image_source), false_alerts)
     _warn_of_unknown_cameras(loaded, terms)
     run = _Run(folder or Path(), terms, frozenset(accept or ()), sheet, dry_run)
-    _tell(*_enrolled(loaded, run), as_json=as_json)
+    _tell(*_enrolled(loaded, run), run.accepted, as_json=as_json)
 
 
 def _settings(path: Path | None) -> Config:
@@ -203,7 +203,7 @@ def _enrolled(loaded: Config, run: _Run) -> tuple[CheckedList, Enrolled | None]:
         try:
             return checked, keep_list(services, perception, checked, run.terms, options)
         except EnrolError as error:
-            _tell_pictures(checked)
+            _tell_pictures(checked, run.accepted)
             fail(str(error))
 
 
@@ -249,6 +249,8 @@ def _refresh(loaded: Config, *, as_json: bool) -> None:
             typer.echo(f"{one.name}: {one.made} templates made; {versions or 'searched nowhere'}")
     if as_json:
         typer.echo(json.dumps(refreshed_document(lists), ensure_ascii=False))
+    elif not lists:
+        typer.echo("there is no list; nothing was made")
     if any(one.failed for one in lists):
         raise typer.Exit(SOME_FAILED)
 
@@ -274,7 +276,7 @@ def _warn_of_unknown_cameras(loaded: Config, terms: ListTerms) -> None:
         typer.echo(f"warning: the settings file knows no camera {', '.join(unknown)}", err=True)
 
 
-def _tell_pictures(checked: CheckedList) -> None:
+def _tell_pictures(checked: CheckedList, accepted: frozenset[str]) -> None:
     """What is to be known, on standard error; refused pictures first."""
     found = checked.checked
     refused_for = dict.fromkeys(refused.message for refused in found.enrolment.refused)
@@ -287,6 +289,9 @@ def _tell_pictures(checked: CheckedList) -> None:
         typer.echo(f"note: {found.pairs_not_told} more pairs of entries will be confused", err=True)
     for name in found.enrolment.missing:
         report(f"{name}: not one picture could be used; nobody is enrolled under this name")
+    known = {one.subject_id for one in found.enrolment.reports} | set(checked.already_listed)
+    for name in sorted(accepted - known):
+        typer.echo(f"warning: --accept {name}: DIR has no pictures of an entry of this name", err=True)
     for name in checked.already_listed:
         typer.echo(f"note: {name}: is on the list already and was left as it is", err=True)
     if checked.not_compared:
@@ -296,10 +301,10 @@ def _tell_pictures(checked: CheckedList) -> None:
         )
 
 
-def _tell(checked: CheckedList, done: Enrolled | None, *, as_json: bool) -> None:
+def _tell(checked: CheckedList, done: Enrolled | None, accepted: frozenset[str], *, as_json: bool) -> None:
     from aiqyn.commands.enrol_report import check_document, enrolled_document, picture_line
 
-    _tell_pictures(checked)
+    _tell_pictures(checked, accepted)
     found = checked.checked.enrolment
     if as_json:
         document = enrolled_document(done) | check_document(checked)

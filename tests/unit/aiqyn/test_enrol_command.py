@@ -90,6 +90,13 @@ def test_every_picture_has_its_line(checked: CheckedList) -> None:
     )
 
 
+def test_a_misspelt_accept_is_told(checked: CheckedList, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who answers for pictures must not be left to believe that it was heard."""
+    enrol._tell_pictures(checked, frozenset({"Akmaral", "Akmarl"}))
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert told == ["warning: --accept Akmarl: DIR has no pictures of an entry of this name"]
+
+
 def test_the_sheet_shows_both_pictures_and_is_its_owners_alone(tmp_path: Path, checked: CheckedList) -> None:
     path = tmp_path / "sheet.html"
     path.touch(mode=0o644)
