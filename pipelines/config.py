@@ -176,7 +176,8 @@ class CameraSettings(Settings):
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     open_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     false_alerts_per_1000_faces: WantedRate | None = Field(
-        default=None, description="wanted rate here; of it and the list's the stricter holds. null: the list's"
+        default=None,
+        description="wanted rate here; of it and the list's the stricter holds. null: the list's",
     )
 
 
