@@ -77,7 +77,8 @@ class Intake:
 
         Raises:
             IntakeRefusedError: not signed by the worker it names, outside any active deployment, of a
-                subject not on the list, or without the evidence a judge needs.
+                subject not on the list, without the evidence a judge needs, or said to be a revision of what
+                another worker said, or of something else.
         """
         now = self._clock()
         try:
@@ -106,6 +107,7 @@ class Intake:
         known = candidates.row(str(candidate.candidate_id), lock=True)
         if known is None:
             return self._receive(session, candidate, shown, now)
+        _check_same(known, candidate)
         if candidate.revision <= known.revision:
             return Taken.DUPLICATE
         if known.claimed_at is not None or State(known.state) not in _REVISABLE:
@@ -221,6 +223,19 @@ def _check_deployed(session: Session, candidate: Candidate, now: datetime) -> No
     )
     if not listed:
         raise IntakeRefusedError("not_listed", "the subject is not on the list, or not any more")
+
+
+def _check_same(known: CandidateRecord, candidate: Candidate) -> None:
+    """A revision says the same thing better: not of somebody else, and not in another worker's name.
+
+    Judges would else compare the pictures of one entry, and the record name another.
+    """
+    event = known.event or {}  # a control has none, and nobody revises it
+    names = ("subject_id", "watchlist_id", "deployment_id", "camera_id", "worker_id")
+    if any(event.get(name) != getattr(candidate, name) for name in names):
+        raise IntakeRefusedError(
+            "not_its_revision", "a revision must name the subject, place and worker that the first one named"
+        )
 
 
 def _evidence(candidate: Candidate) -> _Shown:

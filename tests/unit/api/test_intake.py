@@ -16,8 +16,9 @@ from api.review.cases import Truth
 from api.review.errors import RecordError
 from api.review.policies import ReviewPolicy
 from api.store.models import CandidateRecord, LedgerEntry, PresentedEvidence, Subject
-from pipelines.events import unsigned_document
+from pipelines.events import Candidate, unsigned_document
 from pipelines.signing import SigningKey, sign_event
+from pipelines.worker_keys import WorkerKeys
 from tests.api_client import Clients, FakeChance, FakeClock
 from tests.event_builders import make_evidence_item
 from tests.seeds import RECIPE, Seeded, add_control, seed
@@ -52,6 +53,32 @@ def test_what_cannot_be_believed_is_refused(seeded: Seeded, changes: dict[str, A
     assert count(seeded, CandidateRecord) == 0
     with seeded.services.database.read() as session:
         assert "candidate_refused" in set(session.scalars(select(LedgerEntry.kind)))
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+@pytest.mark.parametrize("foreign", ["another entry", "another worker"])
+def test_a_revision_is_of_the_same_subject_and_from_the_same_worker(
+    seeded: Seeded, clock: FakeClock, foreign: str, *, withdrawn: bool
+) -> None:
+    """Its id alone, which anybody who signs may write, makes it no revision."""
+    candidate = seeded.candidate()
+    seeded.services.intake.accept(candidate)
+    changes: dict[str, Any] = {"revision": 2, "signature": None, "withdrawn": withdrawn}
+    key = seeded.worker.candidates
+    if foreign == "another entry":
+        changes["subject_id"] = seeded.subject_ids[1]
+    else:
+        changes["worker_id"] = "w2"
+        key = WorkerKeys.load(seeded.services.keys.create_worker("w2", now=clock())).candidates
+    second = Candidate.model_validate(candidate.model_dump() | changes)
+    signed = second.model_copy(update={"signature": sign_event(unsigned_document(second), key)})
+    with pytest.raises(IntakeRefusedError) as refusal:
+        seeded.services.intake.accept(signed)
+    assert refusal.value.code == "not_its_revision"
+    with seeded.services.database.read() as session:
+        row = session.scalars(select(CandidateRecord)).one()
+        assert (row.revision, row.state) == (1, "open")
+        assert (row.event or {})["subject_id"] == row.subject_id == seeded.subject_ids[0]
 
 
 def test_unsigned_forged_and_borrowed_candidates_are_refused(seeded: Seeded) -> None:
