@@ -14,7 +14,7 @@ from pipelines.build import build_embedder, build_face_detector
 from pipelines.config import load_config
 from tests.builders import noise, plain
 from vision.errors import ImageError
-from vision.face.embed import FaceEmbedder
+from vision.face.base import Embedder
 from vision.images import decode_image
 from vision.redact import MIN_BLOCK_PX, pixelate, pixelate_except
 from vision.types import Float32, Image
@@ -112,7 +112,7 @@ class Photographed:
         templates: one row each, from the photograph itself: what whoever wants to know would compare with.
     """
 
-    embedder: FaceEmbedder
+    embedder: Embedder
     looks: list[tuple[Image, Float32]]
     templates: Float32
 
@@ -127,7 +127,7 @@ def people() -> Photographed:
     return Photographed(embedder, looks, embedded(embedder, looks))
 
 
-def embedded(embedder: FaceEmbedder, looks: Iterable[tuple[Image, Float32]]) -> Float32:
+def embedded(embedder: Embedder, looks: Iterable[tuple[Image, Float32]]) -> Float32:
     return np.concatenate([embedder.embed(image, landmarks[None]) for image, landmarks in looks])
 
 
