@@ -41,7 +41,7 @@ class FaceTrackOptions:
     tracking_box_factor: float = 3.0
     dense_looks: int = 10
     recheck_seconds: float = 0.5
-    max_looks_per_frame: int = 8
+    max_looks_per_frame: int = 6
     revisions: RevisionRules = field(default_factory=RevisionRules)
 
     def __post_init__(self) -> None:
