@@ -10,7 +10,7 @@ from typing import Any
 from bench import calibration, enrolment, fusion
 from bench.acceptance import tracks
 from bench.acceptance.footage import MIRANDA, OBAMA, count, with_strangers, wrong
-from bench.acceptance.lines import Figure, at_least, at_most, equals, holds
+from bench.acceptance.lines import Figure, at_least, at_most, equals
 from bench.acceptance.programs import aiqyn, evaluation_data
 from bench.acceptance.tests_run import tests_pass
 from pipelines.build import PerceptionOptions, build_embedder, build_face_detector, build_perception
@@ -28,6 +28,7 @@ WANTED_RATE = 10
 HELD_SHARE = 0.9
 WIDEST_FACTOR = 4.0
 PEOPLE_ON_LIST = 848
+OUTLIERS_FOUND = 0.99
 
 
 def verification() -> Iterator[Figure]:
@@ -130,11 +131,10 @@ def references() -> Iterator[Figure]:
     """8, first half: seeded outliers, copies and look-alikes found; a clean list passes."""
     found = enrolment.measure(evaluation_data() / "faces" / "lfw2" / "images")
     for kind, seeding in found.seeded.items():
-        yield holds(
-            f"{kind}: found of those seeded",
-            seeding.found == seeding.seeded > 0,
-            f"{seeding.found} of {seeding.seeded}",
-        )
+        # By its definition one stranger in a hundred passes for the listed person at the outliers' limit.
+        least = OUTLIERS_FOUND if kind == "outlier" else 1.0
+        name = f"{kind}: share found of {seeding.seeded} seeded ({seeding.found})"
+        yield at_least(name, seeding.found / seeding.seeded if seeding.seeded else 0.0, least)
     yield Figure(
         f"entries of a clean list of {found.people} with a false finding",
         found.people_with_false_findings, "reported", True,
