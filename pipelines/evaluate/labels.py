@@ -23,6 +23,8 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 LabelFormat: TypeAlias = Literal["yolo", "wider-json"]
 
 _YOLO_VALUES = 5
+_LARGEST_CLASS = 1_000_000
+_FARTHEST_PX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ def _yolo_row(values: list[str], where: str) -> list[float]:
         raise EvaluationError(f"{where}: {error}") from error
     if len(numbers) != _YOLO_VALUES or not all(map(math.isfinite, numbers)):
         raise EvaluationError(f"{where}: needs five numbers: class cx cy w h")
-    if numbers[0] < 0 or numbers[0] != int(numbers[0]):
-        raise EvaluationError(f"{where}: class {values[0]} is not a whole number from 0")
+    if not 0 <= numbers[0] <= _LARGEST_CLASS or numbers[0] != int(numbers[0]):
+        raise EvaluationError(f"{where}: class {values[0]} is not a whole number from 0 to {_LARGEST_CLASS}")
     if not all(-0.01 <= number <= 1.01 for number in numbers[1:]):
         raise EvaluationError(f"{where}: boxes must be shares of the picture, 0 to 1")
     return numbers
@@ -123,8 +125,14 @@ def read_wider_json(images: Path, labels: Path) -> list[LabelledImage]:
         raise EvaluationError(f"{labels}: cannot be read as text") from error
     except json.JSONDecodeError as error:
         raise EvaluationError(f"{labels}:{error.lineno}: is not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise EvaluationError(
+            f"{labels}: is nested too deeply; file names with lists of boxes are wanted"
+        ) from error
     if not isinstance(document, dict) or not document:
         raise EvaluationError(f"{labels}: must be an object of file names, each with a list of boxes")
+    if any("\0" in name for name in document):
+        raise EvaluationError(f"{labels}: names a file that no file can be called")
     return [
         LabelledImage(
             images / name, found := _boxes(value, f"{labels}: {name}"), np.zeros(len(found), np.int64), False
@@ -140,6 +148,10 @@ def _boxes(value: Any, where: str) -> Float64:
         raise EvaluationError(f"{where}: boxes must be lists of four numbers") from error
     if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
         raise EvaluationError(f"{where}: boxes must be finite [x1, y1, x2, y2] with x1 ≤ x2 and y1 ≤ y2")
+    if (np.abs(boxes) > _FARTHEST_PX).any():
+        raise EvaluationError(
+            f"{where}: a box reaches beyond {_FARTHEST_PX} pixels; pixels of the picture are wanted"
+        )
     return boxes
 
 

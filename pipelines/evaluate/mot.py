@@ -25,6 +25,8 @@ Rows: TypeAlias = npt.NDArray[np.bool_] | npt.NDArray[np.int64]
 
 NO_CLASS = -1
 _FEWEST_COLUMNS = 6
+_LARGEST = 10_000_000
+"""Frames of eleven days, pixels of no picture: what is larger is a mistake, and costs all the memory there is."""
 _CONFIDENCE_COLUMN, _CLASS_COLUMN = 6, 7
 
 
@@ -146,6 +148,8 @@ def _row(values: list[str], where: str) -> tuple[float, ...]:
         raise EvaluationError(f"{where}: holds a value that is not finite")
     if numbers[0] < 1 or numbers[0] != int(numbers[0]):
         raise EvaluationError(f"{where}: frame {values[0]}; frames are whole numbers from 1")
+    if max(map(abs, numbers)) > _LARGEST:
+        raise EvaluationError(f"{where}: holds a value beyond {_LARGEST}")
     confidence = numbers[_CONFIDENCE_COLUMN] if len(numbers) > _CONFIDENCE_COLUMN else 1.0
     class_id = numbers[_CLASS_COLUMN] if len(numbers) > _CLASS_COLUMN else NO_CLASS
     return (*numbers[:_FEWEST_COLUMNS], confidence, class_id)

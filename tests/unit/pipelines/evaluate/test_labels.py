@@ -46,6 +46,7 @@ def test_yolo_labels_follow_the_sub_folders(tmp_path: Path) -> None:
         pytest.param("dog 0.5 0.5 0.2 0.2", "dog", id="a word"),
         pytest.param("1.5 0.5 0.5 0.2 0.2", "class 1.5", id="half a class"),
         pytest.param("-1 0.5 0.5 0.2 0.2", "class -1", id="negative class"),
+        pytest.param("99999999999999999999 0.5 0.5 0.2 0.2", "class 9999", id="no class of any model"),
         pytest.param("0 0.5 0.5 nan 0.2", "needs five numbers", id="not finite"),
         pytest.param("0 320 240 100 50", "shares of the picture", id="pixels"),
     ],
@@ -89,6 +90,8 @@ def test_wider_json_boxes_are_pixels(tmp_path: Path) -> None:
         pytest.param({}, "must be an object", id="empty"),
         pytest.param({"a.jpg": [[1, 2, 3]]}, "a.jpg: boxes must be lists", id="three numbers"),
         pytest.param({"a.jpg": [["x", 2, 3, 4]]}, "a.jpg: boxes must be lists", id="a word"),
+        pytest.param({"a.jpg": [[0, 0, 1e300, 1e308]]}, "a.jpg: a box reaches beyond", id="no picture's"),
+        pytest.param({"a\0b.jpg": []}, "that no file can be called", id="no file's name"),
         pytest.param({"a.jpg": [[9, 2, 3, 4]]}, "a.jpg: boxes must be finite", id="inside out"),
     ],
 )
@@ -96,6 +99,13 @@ def test_a_json_entry_that_cannot_be_used_is_named(tmp_path: Path, document: Any
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps(document))
     with pytest.raises(EvaluationError, match=reason):
+        read_labels(tmp_path, labels, "wider-json")
+
+
+def test_what_never_ends_is_named(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.json"
+    labels.write_text("[" * 100_000)
+    with pytest.raises(EvaluationError, match="nested too deeply"):
         read_labels(tmp_path, labels, "wider-json")
 
 

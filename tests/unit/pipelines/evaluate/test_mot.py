@@ -42,6 +42,8 @@ def test_missing_columns_mean_certain_and_without_class(tmp_path: Path) -> None:
         pytest.param("1,1,nan,0,5,5\n", r"gt\.txt:1: .*not finite", id="not finite"),
         pytest.param("0,1,0,0,5,5\n", r"gt\.txt:1: frame 0", id="frames from 0"),
         pytest.param("1.5,1,0,0,5,5\n", r"gt\.txt:1: frame 1\.5", id="half a frame"),
+        pytest.param("999999999999,1,0,0,5,5\n", r"gt\.txt:1: .*beyond 10000000", id="no frame of any video"),
+        pytest.param("1,1,0,0,1e300,5\n", r"gt\.txt:1: .*beyond", id="no box of any picture"),
         pytest.param("", "holds no boxes", id="empty"),
         pytest.param("3,4,0,0,5,5\n3,4,9,9,5,5\n", "id 4 stands twice in frame 3", id="id twice"),
     ],
