@@ -18,6 +18,7 @@ import typer
 from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, report
 
 if TYPE_CHECKING:
+    from pipelines.analysis import Thresholds
     from pipelines.analyze import AnalyzeOptions
     from pipelines.analyze_run import AnalyzeRequest, RunResult
     from pipelines.build import Perception
@@ -177,7 +178,26 @@ def _run(request: AnalyzeRequest, perception: Perception) -> RunResult:
             fail(str(error))
 
 
+def _caveats(point: Thresholds) -> list[str]:
+    """What the calibration could not give, so that "no candidate" is not taken for "not there"."""
+    lines = []
+    if point.expected_false_alerts_per_1000_faces is None and point.expected_interval_95 is not None:
+        low, high = point.expected_interval_95
+        lines.append(
+            f"the calibration does not support {point.wanted_false_alerts_per_1000_faces:g} false alerts per 1,000 "
+            f"faces for a list of this size; the strictest threshold it supports gives {low:.2g} to {high:.2g}"
+        )
+    if point.single_look_threshold is None:
+        lines.append(
+            "one look decides nothing at this rate and list size: who is seen in one frame only is not found, nor is "
+            "anybody in a folder of pictures or at one frame a second"
+        )
+    return lines
+
+
 def _show(result: RunResult, out: Path | None, *, as_json: bool) -> None:
+    for line in _caveats(result.analysis.thresholds):
+        typer.echo(f"note: {line}", err=True)
     if as_json:
         typer.echo(json.dumps(result.analysis.document(), ensure_ascii=False, indent=2))
         return
