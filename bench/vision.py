@@ -15,7 +15,7 @@ from pipelines.build import PerceptionOptions, build_perception
 from weights.store import WeightStore
 
 MODEL_ROUNDS = 15
-SEARCH_ROUNDS = 300
+SEARCH_ROUNDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,11 @@ class VisionBench:
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return {
+            "models": [{**asdict(call), "figures": call.figures.document()} for call in self.models],
+            "searches": [{**asdict(call), "figures": call.figures.document()} for call in self.searches],
+            "frame": asdict(self.frame),
+        }
 
 
 def measure(store: WeightStore, told: Callable[[str], None], model_rounds: int = MODEL_ROUNDS) -> VisionBench:

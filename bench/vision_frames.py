@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.side_by_side import one_core
 from pipelines.calibrations import load_calibration
@@ -21,8 +22,10 @@ from vision.identify.gallery import Gallery
 from vision.track.base import Tracker
 from vision.types import Faces, Float32, Frame, Image
 
+Float64 = npt.NDArray[np.float64]
+
 TRACKS = 50
-FRAMES = 200
+FRAMES = 600
 FPS = 10.0
 FRAME_WH = (1920, 1080)
 FACE_PX = 60
@@ -62,19 +65,22 @@ class _Walking:
     def __init__(self, seed: int) -> None:
         chance = np.random.default_rng(seed)
         cells = np.array([(i % _COLUMNS, i // _COLUMNS) for i in range(TRACKS)], np.float32)
-        self._corners = cells * (185, 200) + 40 + chance.uniform(0, 40, (TRACKS, 2))
-        self._steps = chance.uniform(-1.5, 1.5, (TRACKS, 2))
-        self._jitter = chance
-        self._frame = 0
+        starts = cells * (185, 200) + 40 + chance.uniform(0, 40, (TRACKS, 2))
+        steps = chance.uniform(-1.5, 1.5, (TRACKS, 2))
+        swings = (np.sin(frame / 15) * 20 for frame in range(FRAMES))
+        self._frames = iter(
+            [_faces_at(starts + steps * swing + chance.normal(0, 0.5, (TRACKS, 2))) for swing in swings]
+        )
 
     def detect(self, image: Image) -> Faces:  # noqa: ARG002 - the protocol's
         """All of them, a pixel or so off."""
-        swing = np.sin(self._frame / 15) * 20
-        self._frame += 1
-        corners = self._corners + self._steps * swing + self._jitter.normal(0, 0.5, (TRACKS, 2))
-        xyxy = np.concatenate([corners, corners + FACE_PX], axis=1).astype(np.float32)
-        landmarks = (corners[:, None, :] + _LANDMARKS * FACE_PX).astype(np.float32)
-        return Faces(xyxy, np.full(TRACKS, 0.9, np.float32), landmarks)
+        return next(self._frames)
+
+
+def _faces_at(corners: Float64) -> Faces:
+    xyxy = np.concatenate([corners, corners + FACE_PX], axis=1).astype(np.float32)
+    landmarks = (corners[:, None, :] + _LANDMARKS * FACE_PX).astype(np.float32)
+    return Faces(xyxy, np.full(TRACKS, 0.9, np.float32), landmarks)
 
 
 class _Remembered:

@@ -43,9 +43,11 @@ def measure(rounds: int, seed: int = 0) -> Iterator[SearchCall]:
         for per_subject, probe_count in ((1, 1), (4, 1), (1, 8)):
             gallery = Gallery(rows, [f"subject-{i // per_subject:06d}" for i in range(templates)])
             probes = chance.standard_normal((probe_count, DIMENSION), dtype=np.float32)
-            few = max(rounds // (1 + templates * probe_count // 50_000), 5)
-            yield SearchCall(templates, per_subject, probe_count, _compared(gallery, rows, probes, few))
+            few = max(rounds // (1 + templates * probe_count // 20_000), 5)
+            yield SearchCall(templates, per_subject, probe_count, _compared(gallery, probes, few))
 
 
-def _compared(gallery: Gallery, rows: Float32, probes: Float32, rounds: int) -> Comparison:
+def _compared(gallery: Gallery, probes: Float32, rounds: int) -> Comparison:
+    # The very memory that is searched: a copy lies elsewhere in the caches, which is worth ± 100 µs by itself.
+    rows = gallery._templates
     return compare(lambda: gallery.search(probes, LIMIT), lambda: probes @ rows.T, rounds)

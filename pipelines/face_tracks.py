@@ -33,7 +33,7 @@ class FaceTrackOptions:
         recheck_seconds: later, one look in so many seconds notices that the track changed hands;
             a look clearly better than all before is always taken.
         max_looks_per_frame: embeddings of one frame at most, so that a crowd costs time for decisions and not
-            frames; who was looked at least comes first, and those who are settled get a quarter of it.
+            frames; who was looked at least comes first, and of those who are settled one is looked at.
         revisions: when a finding is told again or taken back.
     """
 
@@ -229,7 +229,7 @@ class FaceTracks:
         hopeful.sort(key=lambda i: (tracks[i].fusion.frames_fused, tracks[i].last_look_pts_seconds))
         at_most = self._options.max_looks_per_frame
         unsettled = sum(tracks[i].fusion.frames_fused < self._plan.dense_looks for i in hopeful)
-        hopeful = hopeful[: min(at_most, max(unsettled, -(-at_most // 4)))]  # the settled get a quarter
+        hopeful = hopeful[: min(at_most, max(unsettled, 1))]  # of those long known, one a frame
         if not hopeful:
             return [], []
         shown = scene.faces[scene.rows[np.array(hopeful, np.int64)]]

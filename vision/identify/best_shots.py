@@ -55,6 +55,10 @@ class ShotFacts:
         return math.hypot(self.yaw_degrees - other.yaw_degrees, self.pitch_degrees - other.pitch_degrees)
 
 
+_HARDLY_BETTER = 1.05
+"""A score that much higher than that of a shot of the same moment and pose is worth cutting a picture out."""
+
+
 class BestShots(Generic[Picture]):
     """The best shots of one track.
 
@@ -88,7 +92,7 @@ class BestShots(Generic[Picture]):
             picture: makes what is kept; called only if it is.
         """
         alike = [shot for shot in self._shots if self._is_one_shot(shot[0], facts)]
-        if any(shot[0].score >= facts.score for shot in alike):
+        if any(shot[0].score * _HARDLY_BETTER >= facts.score for shot in alike):
             return False
         kept = [shot for shot in self._shots if not self._is_one_shot(shot[0], facts)]
         if len(kept) >= self._options.limit:

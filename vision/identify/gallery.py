@@ -153,9 +153,9 @@ def _unit_rows(values: npt.ArrayLike, what: str) -> Float32:
     rows = np.array(values, dtype=np.float32)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise GalleryError(f"{what} must have shape (N, D), got {rows.shape}")
-    if not np.isfinite(rows).all():
-        raise GalleryError(f"{what} hold values that are not finite")
     squared = np.einsum("nd,nd->n", rows, rows)
+    if not np.isfinite(squared).all():  # one value that is not finite makes its row's square so
+        raise GalleryError(f"{what} hold values that are not finite, or too large to be squared")
     if (squared < _UNIT_TOLERANCE).any():
         raise GalleryError(f"{what} hold a row that is all zero")
     rows /= np.sqrt(squared)[:, None]  # in place: no further copy of a face is left behind
