@@ -39,7 +39,7 @@ demo: install ## the main job on embedded defaults: footage in, two blind judgem
 	$(BIN)/aiqyn demo
 
 test: install-dev weights-test ## all tests that need wheels only (under 10 minutes, no root)
-	$(BIN)/python -m pytest -m "not system" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not system" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-system: install-dev weights-test ## tests that need Debian packages; installs them where it may
 	deploy/test-system.sh $(BIN)/python
