@@ -151,7 +151,3 @@ class ReferenceCheck:
     def refused(self) -> frozenset[int]:
         """Rows that are no references."""
         return frozenset(row for finding in self.findings for row in finding.refused)
-
-    def of_kind(self, *kinds: Kind) -> tuple[ReferenceFinding, ...]:
-        """The findings of these kinds."""
-        return tuple(finding for finding in self.findings if finding.kind in kinds)

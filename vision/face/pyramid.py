@@ -21,7 +21,8 @@ def fixed_size_wh(session: InferenceSession, family: str) -> tuple[int, int] | N
     """The one size a detector takes; None where any will do.
 
     Raises:
-        ModelError: its input is not one float32 picture, channels first, batch one or free.
+        ModelError: its input is not one float32 picture, channels first, batch one or free, or of a size that
+            the coarsest stride does not divide.
     """
     shapes = [info.shape for info in session.inputs]
     if (
@@ -36,7 +37,13 @@ def fixed_size_wh(session: InferenceSession, family: str) -> tuple[int, int] | N
     height, width = shapes[0][2:]
     if (height is None) != (width is None):
         raise ModelError(f"not {family}: of height and width {shapes[0][2:]} only one is free")
-    return (width, height) if width and height else None
+    if not (width and height):
+        return None
+    if width % STRIDES_PX[-1] or height % STRIDES_PX[-1]:
+        raise ModelError(
+            f"not {family}: its size {(width, height)} is no multiple of {STRIDES_PX[-1]} pixels"
+        )
+    return width, height
 
 
 def by_values(tensors: Sequence[Tensor]) -> Mapping[int, list[Tensor]]:

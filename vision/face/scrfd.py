@@ -56,10 +56,6 @@ class Scrfd:
                 f"{_POINTS} expected"
             )
         self._fixed_wh = fixed_size_wh(session, "SCRFD")
-        if self._fixed_wh and any(side % STRIDES_PX[-1] for side in self._fixed_wh):
-            raise ModelError(
-                f"not SCRFD: its size {self._fixed_wh} is no multiple of {STRIDES_PX[-1]} pixels"
-            )
         self.providers = session.providers
         self._session = session
         self._model_input = model_input

@@ -53,10 +53,6 @@ class Yunet:
                 "with _8, _16 and _32"
             )
         self._fixed_wh = fixed_size_wh(session, "YuNet")
-        if self._fixed_wh and any(side % STRIDES_PX[-1] for side in self._fixed_wh):
-            raise ModelError(
-                f"not YuNet: its size {self._fixed_wh} is no multiple of {STRIDES_PX[-1]} pixels"
-            )
         self.providers = session.providers
         self._session = session
         self._model_input = model_input

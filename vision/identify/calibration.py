@@ -67,14 +67,6 @@ class Calibration:
         """Below it two looks are hardly of one face: one pair of strangers in a hundred reaches it."""
         return self.model.sample.strangers_similarity
 
-    def similarity_at(self, false_match_rate: float) -> float | None:
-        """The similarity two strangers reach at this rate; None where the sample is too small for it.
-
-        Raises:
-            GalleryError: a rate not above 0, or above 1.
-        """
-        return self.model.threshold_for(false_match_rate)
-
     def operating_point(
         self, *, gallery_templates: int, gallery_subjects: int, false_alerts_per_1000_faces: float
     ) -> OperatingPoint:
