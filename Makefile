@@ -63,7 +63,7 @@ lock: ## renew the hash-pinned lock files (needs uv)
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --extra evaluate --extra postgres --group build $(LEFT_OUT:%=--no-emit-package %) -o requirements/runtime.txt
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --extra evaluate --extra postgres --group build --group dev --no-emit-package opencv-python -o requirements/dev.txt
+	  --extra evaluate --extra otel --extra postgres --extra s3 --group build --group dev --no-emit-package opencv-python -o requirements/dev.txt
 
 accept: install-dev weights-test ## every acceptance line of ISSUE=n with its figure, and JSON
 	$(BIN)/python -m bench.accept $(ISSUE)
