@@ -15,8 +15,6 @@ import platformdirs
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -25,17 +23,15 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.config_base import Address, Folder, Settings, Share, anchored
+from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_problems import describe_problems
-from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment, refuse_inline_secret
+from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
 from pipelines.config_yaml import LocatedYaml, read_yaml
 from pipelines.errors import ConfigError
 from pipelines.events import Identifier
 
 DEFAULT_FILE_NAME = "aiqyn.yaml"
-
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Address = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(refuse_inline_secret)]
-"""A URL or path; secrets in it only as `{name}`."""
 
 
 def _refuse_other_schemes(address: str) -> str:
@@ -45,23 +41,6 @@ def _refuse_other_schemes(address: str) -> str:
 
 
 RedisAddress = Annotated[Address, AfterValidator(_refuse_other_schemes)]
-
-
-def _anchored(value: Path, info: ValidationInfo) -> Path:
-    """Relative paths start at the settings file's folder, so that they mean the same from everywhere."""
-    base = (info.context or {}).get("base_dir", Path.cwd())
-    return Path(os.path.normpath(base / value.expanduser()))
-
-
-Folder = Annotated[Path, AfterValidator(_anchored)]
-
-
-class Settings(BaseModel):
-    """Frozen, refuses what it does not know, and keeps values out of its errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, validate_default=True
-    )
 
 
 class PathsConfig(Settings):
@@ -156,12 +135,6 @@ class IdentificationConfig(Settings):
     )
 
 
-class EvidenceConfig(Settings):
-    """Where sealed pictures go."""
-
-    url: Address | None = Field(default=None, description="an fsspec URL; null: data_dir/evidence")
-
-
 class CameraSettings(Settings):
     """What cameras may share through `camera_defaults`."""
 
@@ -179,6 +152,7 @@ class CameraSettings(Settings):
         default=None,
         description="wanted rate here; of it and the list's the stricter holds. null: the list's",
     )
+    clip: ClipConfig = Field(default_factory=ClipConfig)
 
 
 class CameraConfig(CameraSettings):
@@ -192,7 +166,7 @@ class CameraConfig(CameraSettings):
     @field_validator("source")
     @classmethod
     def _anchor_source(cls, source: str, info: ValidationInfo) -> str:
-        return source if "://" in source else str(_anchored(Path(source), info))
+        return source if "://" in source else str(anchored(Path(source), info))
 
     def address(self) -> str:
         """The source with its secrets filled in; never log it."""
