@@ -1,0 +1,1 @@
+"""Live cameras: decoders, matching process and supervisor, and what crosses between them."""
