@@ -15,6 +15,7 @@ from pipelines.analysis import total_accounting
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate
 from pipelines.findings import Finding
+from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
 from pipelines.sightings import CandidateMaker, Origin
@@ -40,7 +41,7 @@ class WatchParts:
         engines: makes the models and trackers of one session.
         maker: turns findings into candidates.
         publish: signs a candidate and puts it on disk.
-        inference: held while models run; one device, one at a time.
+        inference: whose turn it is on the device; held while models run.
         stop: set when the worker is to end.
         min_looks: as in `SessionOptions`.
     """
@@ -48,7 +49,7 @@ class WatchParts:
     engines: Callable[[], Engines]
     maker: CandidateMaker
     publish: Callable[[Candidate], Candidate]
-    inference: threading.Lock
+    inference: FairTurns
     stop: threading.Event
     min_looks: int
 
@@ -202,7 +203,7 @@ class CameraRun:
         except SourceDecodeError:
             session.note_dropped("not_converted")
             raise
-        with self._parts.inference:
+        with self._parts.inference.turn(self._origin.camera_id):
             result = session.infer(frame)
         for finding in result.findings:
             self._report(finding)

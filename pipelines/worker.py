@@ -28,6 +28,7 @@ from pipelines.events import Candidate, utc_now
 from pipelines.evidence import EvidenceStore
 from pipelines.galleries import GalleryPackage
 from pipelines.gallery_bus import GalleryFollower
+from pipelines.live.schedule import FairTurns
 from pipelines.manifest import this_software
 from pipelines.search_lists import SearchList, choose_lists, prepare_list
 from pipelines.sightings import CandidateMaker
@@ -262,7 +263,7 @@ class Worker:
             engines=perception.engines,
             maker=maker,
             publish=self._publish,
-            inference=threading.Lock(),
+            inference=FairTurns(),
             stop=self._stop,
             min_looks=config.identification.min_looks,
         )

@@ -13,6 +13,7 @@ import pytest
 from pipelines.accounting import FrameAccounting
 from pipelines.camera_run import CameraRun, WatchParts
 from pipelines.events import utc_now
+from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
 from pipelines.sightings import CandidateMaker, Origin, SourceClock
@@ -94,7 +95,7 @@ def play(*, live: bool) -> Played:
         engines=fake_engines,
         maker=cast("CandidateMaker", None),  # nobody on the list is shown
         publish=lambda candidate: candidate,
-        inference=threading.Lock(),
+        inference=FairTurns(),
         stop=threading.Event(),
         min_looks=3,
     )
