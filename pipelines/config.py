@@ -27,6 +27,7 @@ from pipelines.config_base import Address, Folder, Settings, Share, anchored
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_problems import describe_problems
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
+from pipelines.config_worker import WorkerConfig
 from pipelines.config_yaml import LocatedYaml, read_yaml
 from pipelines.errors import ConfigError
 from pipelines.events import Identifier
@@ -84,21 +85,6 @@ class RedisConfig(Settings):
         return None if self.url is None else fill_secrets(self.url)
 
 
-class WorkerConfig(Settings):
-    """The process that decodes, infers and matches."""
-
-    id: Identifier = "worker-1"
-    keys_dir: Folder | None = Field(
-        default=None, description="all keys this worker is given; null: paths.keys_dir/workers/<id>"
-    )
-    providers: tuple[str, ...] = Field(
-        default=(),
-        max_length=8,
-        description="ONNX Runtime execution providers in order; empty: the best present",
-    )
-    intra_op_threads: int = Field(default=1, ge=1, le=256, description="threads of one inference")
-
-
 class ModelsConfig(Settings):
     """Which models of the catalogue do which task (`aiqyn weights list`)."""
 
@@ -153,6 +139,13 @@ class CameraSettings(Settings):
         description="wanted rate here; of it and the list's the stricter holds. null: the list's",
     )
     clip: ClipConfig = Field(default_factory=ClipConfig)
+    priority: float = Field(
+        default=1.0,
+        ge=0.01,
+        le=100,
+        description="where the machine is short, twice the priority is twice the share; where it is full, the highest "
+        "are admitted first",
+    )
 
 
 class CameraConfig(CameraSettings):
