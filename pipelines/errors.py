@@ -7,6 +7,9 @@ PipelineError
 ├── SealingError        a seal, signature or key that does not hold
 │   └── galleries.GalleryInactiveError   a gallery outside its deployment's time
 ├── EvidenceError       evidence that cannot be stored or read
+│   ├── EvidenceFullError      no room for it: nothing new is written until there is
+│   ├── EvidenceAwayError      the store does not answer; try again
+│   └── EvidenceMissingError   not in the store, or not yet
 ├── BusError            Redis said no, or is away
 └── SpoolError          the disk queue in front of Redis
 """
@@ -34,6 +37,18 @@ class SealingError(PipelineError):
 
 class EvidenceError(PipelineError):
     """Evidence that could not be written, or is not what its reference says."""
+
+
+class EvidenceFullError(EvidenceError):
+    """There is no room for new evidence. What is there stays."""
+
+
+class EvidenceAwayError(EvidenceError):
+    """The evidence store does not answer; what it holds is not lost."""
+
+
+class EvidenceMissingError(EvidenceError):
+    """The store does not hold it: deleted, or not delivered yet."""
 
 
 class BusError(PipelineError):
