@@ -4,7 +4,12 @@ Redis 7 and Valkey give each user several selectors, so that a command is allowe
 has neither these nor keys that may only be read; there every command of a user counts for every key of that user. So
 on 6.2 what would be harmful in combination goes to users of its own (`worker:<id>:jobs`, `…:previews`), and the
 rest is chosen so that no combination writes another's data: XADD and HSET never replace a value of another
-type, and the streams exist from the start (`pipelines.streams.ensure_streams`).
+type, and the streams exist from the start (`pipelines.streams.ensure_streams`). Where a worker could make a
+value that is not there yet (its own cameras' overlays, on 6.2 alone), it is of a type their reader refuses and
+the service's SET replaces.
+
+What no rule of Redis can forbid: XADD takes MAXLEN and explicit ids, so who holds a worker's password can drop
+entries nobody has read yet, or use up a stream's ids. That loses candidates, and makes none.
 
 Rules keep honest programs apart; what a consumer believes is decided by signatures.
 """
@@ -17,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipelines import streams
+from pipelines.errors import SealingError
 from pipelines.worker_keys import checked_account_name
 
 API_USER = "api"
@@ -24,6 +30,10 @@ SELECTORS_SINCE = (7, 0)
 """First version of Redis (and of Valkey, which began at 7.2) with selectors and `%R~`."""
 
 _ALWAYS = "ping"
+_TRANSACTION = ("multi", "exec", "discard")
+"""They allow no command and no key by themselves."""
+
+_STREAMS = (streams.CANDIDATES, streams.TRAFFIC, streams.JOBS, streams.CONFIRMED, streams.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,11 @@ def worker_user(worker_id: str) -> str:
     return f"worker:{checked_account_name(worker_id, 'worker')}"
 
 
+def preview_user(worker_id: str) -> str:
+    """Who writes a worker's previews on Redis 6.2, with the worker's password; on 7 the worker itself does."""
+    return f"{worker_user(worker_id)}:previews"
+
+
 def integrator_user(integrator_id: str) -> str:
     """The Redis user of an integrator."""
     return f"integrator:{checked_account_name(integrator_id, 'integrator')}"
@@ -144,20 +159,20 @@ def api_account() -> User:
     return User(
         API_USER,
         (
-            Grant((_ALWAYS, "multi", "exec", "discard")),
+            Grant((_ALWAYS, "time", *_TRANSACTION)),
             Grant(
                 ("xreadgroup", "xack", "xautoclaim", "xpending", "xgroup|create", "xgroup|destroy"),
-                (streams.CANDIDATES, streams.TRAFFIC, streams.JOBS, streams.CONFIRMED, streams.DEAD),
+                _STREAMS,
             ),
-            Grant(("xadd",), (streams.CONFIRMED, streams.JOBS, streams.DEAD)),
-            Grant(
-                ("xtrim", "xlen", "xrange"),
-                (streams.CANDIDATES, streams.TRAFFIC, streams.JOBS, streams.CONFIRMED, streams.DEAD),
-            ),
+            # To the candidates too: what was put aside and verifies after all goes back (`aiqyn dead retry`).
+            Grant(("xadd",), (streams.CANDIDATES, streams.CONFIRMED, streams.JOBS, streams.DEAD)),
+            Grant(("xtrim", "xlen", "xrange", "xinfo|groups"), _STREAMS),
+            Grant(("xdel",), (streams.DEAD,)),
             Grant(
                 ("set", "del", "hset", "hdel"),
                 (f"{streams.GALLERY_PREFIX}*",),
             ),
+            Grant(("set", "del"), (f"{streams.PREVIEW_WANTED_PREFIX}*", f"{streams.OVERLAYS_PREFIX}*")),
             Grant(("publish",), channels=(streams.GALLERY_CHANNEL,)),
             Grant(("hgetall", "get"), (f"{streams.CAMERA_PREFIX}*", f"{streams.PREVIEW_PREFIX}*"), "r"),
         ),
@@ -167,13 +182,18 @@ def api_account() -> User:
 def worker_accounts(worker: WorkerAccount, *, selectors: bool) -> list[User]:
     """One worker: adds what it saw, reads its own galleries, writes the state of its own cameras."""
     cameras = tuple(streams.camera_key(_literal(camera)) for camera in worker.camera_ids)
-    previews = tuple(streams.preview_key(_literal(camera)) for camera in worker.camera_ids)
+    previews = tuple(streams.preview_key(camera) for camera in worker.camera_ids)
+    told = tuple(
+        key(camera)
+        for key in (streams.overlays_key, streams.preview_wanted_key)
+        for camera in worker.camera_ids
+    )
     main = (
-        Grant((_ALWAYS,)),
+        Grant((_ALWAYS, *_TRANSACTION)),
         Grant(("xadd",), (streams.CANDIDATES, streams.TRAFFIC, streams.DEAD)),
         Grant(("get", "hgetall"), (f"{streams.GALLERY_PREFIX}*:{worker.worker_id}",), "r"),
         Grant(("subscribe", "unsubscribe"), channels=(streams.GALLERY_CHANNEL,)),
-        *((Grant(("hset",), cameras),) if cameras else ()),
+        *((Grant(("hset",), cameras), Grant(("get",), told, "r")) if cameras else ()),
     )
     jobs = Grant(("xreadgroup", "xack"), (streams.JOBS,))
     preview = Grant(("set",), previews)
@@ -181,7 +201,7 @@ def worker_accounts(worker: WorkerAccount, *, selectors: bool) -> list[User]:
         return [User(worker.user, (*main, jobs, *((preview,) if previews else ())))]
     users = [User(worker.user, main), User(f"{worker.user}:jobs", (Grant((_ALWAYS,)), jobs))]
     if previews:
-        users.append(User(f"{worker.user}:previews", (Grant((_ALWAYS,)), preview)))
+        users.append(User(preview_user(worker.worker_id), (Grant((_ALWAYS,)), preview)))
     return users
 
 
@@ -204,4 +224,8 @@ def _literal(name: str) -> str:
     """A camera's id within a pattern; ids hold no blanks or brackets, so nothing in them is a wildcard."""
     if any(character in "*?[]\\()" or character.isspace() for character in name):
         raise ValueError(f"camera id {name[:80]!r} holds a character that means something in a pattern")
+    if name.startswith(streams.WANTED):
+        raise SealingError(
+            f"camera id {name[:80]!r} begins with {streams.WANTED!r}: give the camera another id"
+        )
     return name

@@ -19,6 +19,10 @@ JOBS = f"{PREFIX}jobs"
 DEAD = f"{PREFIX}dead"
 CAMERA_PREFIX = f"{PREFIX}camera:"
 PREVIEW_PREFIX = f"{PREFIX}preview:"
+WANTED = "wanted:"
+"""After `PREVIEW_PREFIX`: somebody looks at that camera. No camera's id may begin so."""
+PREVIEW_WANTED_PREFIX = f"{PREVIEW_PREFIX}{WANTED}"
+OVERLAYS_PREFIX = f"{PREFIX}overlays:"
 GALLERY_PREFIX = f"{PREFIX}gallery:"
 GALLERY_CHANNEL = f"{PREFIX}gallery"
 GALLERY_INDEX = "index"
@@ -43,6 +47,16 @@ def camera_key(camera_id: str) -> str:
 def preview_key(camera_id: str) -> str:
     """The redacted preview of a camera."""
     return f"{PREVIEW_PREFIX}{camera_id}"
+
+
+def preview_wanted_key(camera_id: str) -> str:
+    """Set by the service, with a time to live, while somebody looks at a camera's preview."""
+    return f"{PREVIEW_WANTED_PREFIX}{camera_id}"
+
+
+def overlays_key(camera_id: str) -> str:
+    """What people drew on a camera's picture: set by the service, read by the camera's worker."""
+    return f"{OVERLAYS_PREFIX}{camera_id}"
 
 
 def gallery_key(deployment_id: str, worker_id: str) -> str:

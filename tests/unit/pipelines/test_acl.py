@@ -115,6 +115,22 @@ def test_a_camera_is_named_literally(camera: str) -> None:
         make_acl_file(SEVEN, workers=[WorkerAccount("w1", (camera,))])
 
 
+@pytest.mark.parametrize("version", [SIX, SEVEN])
+def test_no_camera_is_called_like_the_wish_to_see_another(version: tuple[int, ...]) -> None:
+    """Its preview would be the key that says somebody looks at `gate`."""
+    with pytest.raises(SealingError, match="begins with 'wanted:'"):
+        make_acl_file(version, workers=[WorkerAccount("w1", ("wanted:gate",))])
+
+
+@pytest.mark.parametrize("version", [SIX, SEVEN])
+def test_a_worker_reads_what_is_drawn_on_its_own_cameras_only(version: tuple[int, ...]) -> None:
+    keys = re.findall(r"~(aiqyn:(?:overlays|preview:wanted)\S*?)[\s)]", make(version).text + " ")
+    own = {"aiqyn:overlays:gate", "aiqyn:preview:wanted:gate"}
+    assert set(keys) == own | {"aiqyn:overlays:*", "aiqyn:preview:wanted:*"}  # those of the service
+    assert own <= set(re.findall(r"~(\S*?)[\s)]", line_of(make(version), "worker:w1") + " "))
+    assert "+set" not in line_of(make(SIX), "worker:w1").split()
+
+
 @pytest.mark.parametrize(
     ("name", "version"), [("users-6.2.acl.example", SIX), ("users-7.acl.example", SEVEN)]
 )
