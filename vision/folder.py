@@ -59,6 +59,7 @@ class _StillPicture:
     frame_index: int
     time_base: Fraction
     key_frame: bool = True
+    still: bool = False
 
     @property
     def pts_seconds(self) -> float:

@@ -58,6 +58,10 @@ class Picture(Protocol):
     def key_frame(self) -> bool:
         """As in `Frame`."""
 
+    @property
+    def still(self) -> bool:
+        """Whether nothing moved since the picture before, so that only its time counts; files never say so."""
+
     def to_frame(self) -> Frame:
         """The picture as pixels.
 
@@ -69,13 +73,15 @@ class Picture(Protocol):
 class FrameSource(ABC):
     """Pictures from one file, folder or address, once, in order.
 
-    It counts: `read_count` is always the pictures handed out plus `undecodable_count`. Both are final when
-    the iteration has ended, by itself or by `SourceDecodeError`; what was handed out before one stands.
+    It counts: `read_count` is always the pictures handed out plus `undecodable_count` and `overtaken_count`.
+    They are final when the iteration has ended, by itself or by `SourceDecodeError`; what was handed out
+    before one stands.
 
     Attributes:
         location: what is read, free of credentials.
         read_count: pictures the source announced or delivered.
         undecodable_count: of those, the ones that were lost to damage.
+        overtaken_count: of those, the ones `overtake` left undecoded.
         estimated_pts_count: pictures handed out whose time the source did not give; their `Frame.pts` is
             None and their `pts_seconds` counted on at the nominal rate.
         problems: one line each, the first hundred.
@@ -85,6 +91,7 @@ class FrameSource(ABC):
         self.location = location
         self.read_count = 0
         self.undecodable_count = 0
+        self.overtaken_count = 0
         self.estimated_pts_count = 0
         self.problems: list[str] = []
         self._started = False
@@ -103,6 +110,12 @@ class FrameSource(ABC):
     def start_seconds(self) -> float:
         """What `pts_seconds` reads at the source's beginning; recordings often start at another time than 0."""
         return 0.0
+
+    def overtake(self, until_pts_seconds: float) -> None:  # noqa: B027 most sources have no hurry
+        """Leaves what lies before this time undecoded, and goes on at the first picture that needs no other.
+
+        For a camera that is read more slowly than it sends: decoding all of it would only fall further behind.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -24,6 +24,7 @@ from vision.errors import SourceDecodeError, SourceOpenError
 from vision.folder import FolderSource
 from vision.images import IMAGE_SUFFIXES
 from vision.locations import SCHEMES, redact_url, scheme_of
+from vision.luma import Grey, small_grey
 from vision.sources import FrameSource, Picture, SourceOptions
 from vision.types import Frame, Image
 
@@ -108,6 +109,18 @@ class _DecodedPicture:
     def key_frame(self) -> bool:
         return self._decoded.key_frame
 
+    @property
+    def still(self) -> bool:
+        return False
+
+    def to_grey(self, max_width: int) -> Grey:
+        """The picture's brightness, small and upright: `vision.luma.small_grey`.
+
+        Raises:
+            SourceDecodeError: a pixel format that cannot be converted.
+        """
+        return self._source.to_grey(self._decoded, max_width)
+
     def to_frame(self) -> Frame:
         decoded = self._decoded
         image = self._source.to_image(decoded)
@@ -129,10 +142,12 @@ class MediaSource(FrameSource):
         self._is_address = scheme_of(location) is not None
         self._options = options
         self._reformatter = VideoReformatter()
+        self._small_reformatter = VideoReformatter()
         self._rotation = 0
         self._last_seconds: float | None = None
         self._packets = self._discarded = self._delivered = 0
         self._interlaced = False
+        self._overtake_until_seconds: float | None = None
         self._container = self._open(location)
         try:
             self._stream = self._choose_stream()
@@ -183,6 +198,14 @@ class MediaSource(FrameSource):
         upright = image if turn is None else np.asarray(cv2.rotate(image, turn), dtype=np.uint8)
         return np.ascontiguousarray(upright)
 
+    def to_grey(self, decoded: VideoFrame, max_width: int) -> Grey:
+        """As `_DecodedPicture.to_grey`."""
+        try:
+            return small_grey(decoded, max_width, self._small_reformatter)
+        except _DAMAGE as error:
+            reason = _reason(error)
+        raise SourceDecodeError(self.location, f"picture in {decoded.format.name} not converted: {reason}")
+
     def _open(self, location: str) -> av.container.InputContainer:
         timeout = (self._options.open_timeout_seconds, self._options.read_timeout_seconds)
         scheme = scheme_of(location)
@@ -229,12 +252,30 @@ class MediaSource(FrameSource):
 
     def _pictures(self) -> Iterator[Picture]:
         for packet in self._demuxed():
+            if self._overtakes(packet):
+                continue
             if packet.size:
                 self._packets += 1
                 self._discarded += packet.is_discard
             for decoded in self._decode(packet):
                 yield self._picture(decoded)
         self._settle()
+
+    def overtake(self, until_pts_seconds: float) -> None:
+        """As in `FrameSource`; goes on at a key frame."""
+        self._overtake_until_seconds = until_pts_seconds
+
+    def _overtakes(self, packet: Packet[VideoStream]) -> bool:
+        until = self._overtake_until_seconds
+        if until is None or not packet.size:
+            return False
+        before = packet.pts is not None and float(packet.pts * packet.time_base) < until
+        if packet.is_keyframe and not before:
+            self._overtake_until_seconds = None
+            return False
+        self.read_count += 1
+        self.overtaken_count += 1
+        return True
 
     def _demuxed(self) -> Iterator[Packet[VideoStream]]:
         failures = 0

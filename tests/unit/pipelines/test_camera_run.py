@@ -33,6 +33,7 @@ class PaintedPicture:
     frame_index: int
     pts_seconds: float
     key_frame: bool = True
+    still: bool = False
 
     def to_frame(self) -> Frame:
         """The picture as pixels."""

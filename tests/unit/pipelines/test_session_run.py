@@ -19,6 +19,7 @@ class PaintedPicture:
     """A picture that counts its conversions."""
 
     key_frame = False
+    still = False
 
     def __init__(self, index: int, converted: list[int]) -> None:
         self.frame_index = index
