@@ -6,11 +6,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from pipelines.config_base import Folder, Settings
+from pipelines.config_base import Folder
+from pipelines.config_metrics import MetricsSettings
 from pipelines.events import Identifier
 
 
-class WorkerConfig(Settings):
+class WorkerConfig(MetricsSettings):
     """The processes that decode, infer and match."""
 
     id: Identifier = "worker-1"
