@@ -2,6 +2,7 @@
 
 VisionError
 ├── ImageError          pixels or arrays that cannot be used
+├── MaskError           a polygon that masks nothing, or nothing clear
 ├── SourceError         media
 │   ├── SourceOpenError     cannot be opened, or is not media
 │   └── SourceDecodeError   opened, but stopped being decodable
@@ -16,6 +17,10 @@ class VisionError(Exception):
 
 class ImageError(VisionError, ValueError):
     """An image or array with the wrong shape, type or content."""
+
+
+class MaskError(VisionError, ValueError):
+    """Corners that make no polygon on a picture."""
 
 
 class SourceError(VisionError):

@@ -1,0 +1,247 @@
+"""Polygons drawn on a camera's picture: privacy masks burnt into it, and what lies under a detection mask.
+
+Points are relative to the upright picture, 0 to 1 from its left and top edge, so that a mask holds at every
+size the camera sends. Burning errs outward: a pixel is covered where the polygon only touches it, and one
+pixel beyond.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vision.errors import ImageError, MaskError
+from vision.types import Bool, Float32
+
+Point: TypeAlias = tuple[float, float]
+Grey: TypeAlias = npt.NDArray[np.uint8]
+"""Shape (H, W), uint8."""
+
+Anchor: TypeAlias = Literal["bottom_centre", "centre"]
+"""Which point of a box says where it is: where people and vehicles stand, or the middle of a face."""
+
+MIN_POINTS, MAX_POINTS = 3, 64
+_MIN_AREA = 1e-6
+"""Share of the picture; a polygon without area is a slip of the mouse and would mask nothing."""
+
+_SUBPIXEL_BITS = 6
+_MAX_SIDE_PX = 16_384
+"""Larger pictures are refused: OpenCV's fixed-point corners would overflow."""
+
+_MARGIN = np.ones((5, 5), np.uint8)
+"""Two pixels to every side: OpenCV's outline strays from the true one by up to one, and one is to spare."""
+
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A simple polygon on a picture, closed by itself.
+
+    Attributes:
+        points: 3 to 64 corners (x, y), each 0 to 1, in order along the outline.
+
+    Raises:
+        MaskError: too few or too many corners, one that is not finite or outside the picture, an outline that
+            crosses or touches itself, or no area.
+    """
+
+    points: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        if not MIN_POINTS <= len(self.points) <= MAX_POINTS:
+            raise MaskError(f"a polygon has {MIN_POINTS} to {MAX_POINTS} corners, got {len(self.points)}")
+        for number, (x, y) in enumerate(self.points, 1):
+            if not (math.isfinite(x) and math.isfinite(y) and 0 <= x <= 1 and 0 <= y <= 1):
+                raise MaskError(f"corner {number} of a polygon must lie within 0 to 1, got ({x}, {y})")
+        for number, (corner, before) in enumerate(
+            zip(self.points, (self.points[-1], *self.points), strict=False), 1
+        ):
+            if corner == before:
+                raise MaskError(f"corner {number} of a polygon repeats the one before it: leave it out")
+        crossing = _first_crossing(self.points)
+        if crossing is not None:
+            raise MaskError(
+                f"sides {crossing[0] + 1} and {crossing[1] + 1} of a polygon meet; what would lie within is unclear: "
+                "draw two polygons"
+            )
+        if self.area < _MIN_AREA:
+            raise MaskError("a polygon covers nothing: its corners lie on a line")
+
+    @property
+    def area(self) -> float:
+        """Share of the picture it covers."""
+        x, y = np.array(self.points, np.float64).T
+        return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+class Masks:
+    """Some polygons of one camera; rasterised once for each size of picture in turn.
+
+    Args:
+        polygons: none is allowed, and covers nothing.
+    """
+
+    def __init__(self, polygons: Sequence[Polygon]) -> None:
+        self.polygons = tuple(polygons)
+        self._size_wh: tuple[int, int] | None = None
+        self._part: tuple[slice, slice] = (slice(0), slice(0))
+        self._raster: Grey = np.zeros((0, 0), np.uint8)
+
+    def burn(self, image: npt.NDArray[np.uint8]) -> None:
+        """Paints everything under the polygons black, in place.
+
+        Args:
+            image: (H, W, 3) or (H, W) uint8, writeable, upright.
+
+        Raises:
+            ImageError: another shape or type, read-only, or larger than 16,384 pixels a side.
+        """
+        if not self.polygons:
+            return
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.flags.writeable:
+            raise ImageError(
+                f"a mask needs a writeable (H, W) or (H, W, 3) uint8 image, got {image.shape} {image.dtype}"
+            )
+        self._fit((image.shape[1], image.shape[0]))
+        image[self._part][self._raster > 0] = 0
+
+    def _fit(self, size_wh: tuple[int, int]) -> None:
+        """Keeps the raster of this size, cut to where there is something."""
+        if size_wh == self._size_wh:
+            return
+        whole = rasterise(self.polygons, size_wh).astype(np.uint8)
+        rows, columns = np.flatnonzero(whole.any(axis=1)), np.flatnonzero(whole.any(axis=0))
+        self._part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        self._raster = np.ascontiguousarray(whole[self._part])
+        self._size_wh = size_wh
+
+
+def burn(image: npt.NDArray[np.uint8], polygons: Sequence[Polygon]) -> None:
+    """As `Masks.burn`, once; for more pictures of one size keep a `Masks`."""
+    Masks(polygons).burn(image)
+
+
+def rasterise(polygons: Sequence[Polygon], size_wh: tuple[int, int], *, outward: bool = True) -> Bool:
+    """Which pixels lie under the polygons.
+
+    Args:
+        polygons: any number.
+        size_wh: of the picture.
+        outward: True: every pixel that is touched, and one beyond, so that nothing under a mask shows;
+            False: only pixels that lie under one as a whole, so that nothing beside a mask is hidden.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        ImageError: an empty picture, or one larger than 16,384 pixels a side.
+    """
+    width, height = size_wh
+    if not (0 < width <= _MAX_SIDE_PX and 0 < height <= _MAX_SIDE_PX):
+        raise ImageError(f"a mask fits pictures of 1 to {_MAX_SIDE_PX} pixels a side, got {width}×{height}")
+    covered = np.zeros((height, width), np.bool_)
+    for polygon in polygons:
+        covered |= _grown(polygon, size_wh) if outward else _shrunk(polygon, size_wh)
+    return covered
+
+
+def covers(
+    boxes_xyxy: Float32,
+    size_wh: tuple[int, int],
+    polygons: Sequence[Polygon],
+    anchor: Anchor = "bottom_centre",
+) -> Bool:
+    """Which boxes lie under a polygon: their lower edge's middle for people and vehicles, their centre for faces.
+
+    Args:
+        boxes_xyxy: (N, 4) pixels of the upright picture.
+        size_wh: of the picture.
+        polygons: any number.
+        anchor: the point that decides. One outside the picture counts as on its edge.
+
+    Returns:
+        (N,) bool.
+    """
+    inside = np.zeros(len(boxes_xyxy), np.bool_)
+    if not polygons or not len(boxes_xyxy):
+        return inside
+    boxes = boxes_xyxy.astype(np.float64)
+    x = (boxes[:, 0] + boxes[:, 2]) / 2 / size_wh[0]
+    y = (boxes[:, 3] if anchor == "bottom_centre" else (boxes[:, 1] + boxes[:, 3]) / 2) / size_wh[1]
+    # A hair off the edge, so that a polygon along it holds who stands at the edge.
+    x, y = np.clip(x, _EDGE, 1 - _EDGE), np.clip(y, _EDGE, 1 - _EDGE)
+    for polygon in polygons:
+        inside |= _inside(x, y, np.array(polygon.points, np.float64))
+    return inside
+
+
+def _inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> Bool:
+    """Even-odd rule: how often a ray to the right of each point meets the outline."""
+    x1, y1 = corners.T
+    x2, y2 = np.roll(corners, -1, axis=0).T
+    spans = (y1[:, np.newaxis] > y) != (y2[:, np.newaxis] > y)
+    rise = np.where(y2 == y1, 1.0, y2 - y1)[:, np.newaxis]
+    meets_x = x1[:, np.newaxis] + (y - y1[:, np.newaxis]) * (x2 - x1)[:, np.newaxis] / rise
+    crossings: Bool = (spans & (x < meets_x)).sum(axis=0) % 2 == 1
+    return crossings
+
+
+def _filled(polygon: Polygon, size_wh: tuple[int, int]) -> Grey:
+    """Pixels whose centre lies within, and those the outline is drawn on."""
+    # OpenCV's corners are at pixel centres; ours count from the picture's edge.
+    corners = np.array(polygon.points, np.float64) * size_wh - 0.5
+    fixed = np.rint(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    filled = np.zeros((size_wh[1], size_wh[0]), np.uint8)
+    cv2.fillPoly(filled, [fixed], 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    return filled
+
+
+def _grown(polygon: Polygon, size_wh: tuple[int, int]) -> Bool:
+    grown: Bool = cv2.dilate(_filled(polygon, size_wh), _MARGIN) > 0
+    return grown
+
+
+def _shrunk(polygon: Polygon, size_wh: tuple[int, int]) -> Bool:
+    # Beyond the picture's edge the polygon is taken to go on: a mask along the edge hides its last row.
+    filled = _filled(polygon, size_wh)
+    shrunk: Bool = cv2.erode(filled, _MARGIN, borderType=cv2.BORDER_REPLICATE) > 0
+    return shrunk
+
+
+def _first_crossing(corners: Sequence[Point]) -> tuple[int, int] | None:
+    """Two sides that are no neighbours and meet; None where the outline is simple."""
+    count = len(corners)
+    sides = [(corners[place], corners[(place + 1) % count]) for place in range(count)]
+    for first, second in combinations(range(count), 2):
+        neighbours = second - first in (1, count - 1)
+        if not neighbours and _meet(*sides[first], *sides[second]):
+            return first, second
+    return None
+
+
+def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the stretches a–b and c–d have a point in common."""
+    turns = (_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b))
+    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
+        return True
+    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    return any(turn == 0 and _between(*end) for turn, end in zip(turns, ends, strict=True))
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    """Above 0 where c lies on one side of the line through a and b, below on the other, 0 on it."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _between(a: Point, b: Point, c: Point) -> bool:
+    """Whether c, on the line through a and b, lies between them."""
+    in_x = min(a[0], b[0]) <= c[0] <= max(a[0], b[0])
+    return in_x and min(a[1], b[1]) <= c[1] <= max(a[1], b[1])
