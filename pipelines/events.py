@@ -10,7 +10,15 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from pipelines.accounting import FrameAccounting
 
@@ -84,19 +92,35 @@ class Quality(WireModel):
     overall: float | None = Field(default=None, description="all of it in one number, 0 to 1")
 
 
-class EvidenceItem(WireModel):
-    """One sealed picture: where it is, and hashes that hold it to the event.
+_LATER_FIELDS = ("media_type", "pts_seconds", "began_pts_seconds", "duration_seconds")
 
-    `sha256_plain` is taken over salt and picture; the salt is inside the seal, so the hash tells
+
+class EvidenceItem(WireModel):
+    """One sealed picture or clip: where it is, and hashes that hold it to the event.
+
+    `sha256_plain` is taken over salt and content; the salt is inside the seal, so the hash tells
     nothing to somebody who guesses at the picture, and nothing at all once the key is gone.
     """
 
-    kind: Literal["frame", "frame_redacted", "probe"]
+    kind: Literal["frame", "frame_redacted", "probe", "clip", "clip_redacted"]
     ref: str = Field(min_length=1, max_length=256)
     sha256_plain: Sha256
     sha256_sealed: Sha256
     width: int = Field(ge=1)
     height: int = Field(ge=1)
+    media_type: Literal["image/jpeg", "video/webm", "video/x-matroska"] = "image/jpeg"
+    pts_seconds: float | None = Field(default=None, description="of a picture, on the source's clock")
+    began_pts_seconds: float | None = Field(default=None, description="of a clip, on the source's clock")
+    duration_seconds: float | None = Field(default=None, ge=0, description="of a clip")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not said is left out: what was signed before it could be said keeps its signature."""
+        document: dict[str, Any] = handler(self)
+        unsaid = {
+            name for name in _LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default
+        }
+        return {name: value for name, value in document.items() if name not in unsaid}
 
 
 class Software(WireModel):
