@@ -7,15 +7,22 @@ makes the BGR image, which is not. Whoever samples a 30 fps file at 5 fps conver
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from vision.errors import SourceDecodeError
 from vision.images import MAX_PIXELS
 from vision.types import Frame
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+PacketTap: TypeAlias = "Callable[[Packet[VideoStream]], None]"
+"""Sees every encoded packet before it is decoded."""
 
 MAX_PROBLEMS = 100
 """Problems kept word for word; all are counted."""
@@ -33,6 +40,8 @@ class SourceOptions:
         rtsp_transport: how camera streams travel; `udp` loses packets where the network does.
         folder_fps: pictures a second an image folder stands for; sets the time of each.
         max_pixels: larger pictures are refused.
+        packet_tap: is given every encoded packet of a file or camera in the order in which it came, before
+            it is decoded, those no picture is made of as well; as `vision.packets.PacketRing.add` wants them.
     """
 
     multi_threaded: bool = False
@@ -41,6 +50,7 @@ class SourceOptions:
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     folder_fps: Fraction = Fraction(1)
     max_pixels: int = MAX_PIXELS
+    packet_tap: PacketTap | None = field(default=None, repr=False, compare=False)
 
 
 class Picture(Protocol):

@@ -251,7 +251,10 @@ class MediaSource(FrameSource):
         return stream
 
     def _pictures(self) -> Iterator[Picture]:
+        tap = self._options.packet_tap
         for packet in self._demuxed():
+            if tap and packet.size:
+                tap(packet)
             if self._overtakes(packet):
                 continue
             if packet.size:
