@@ -171,7 +171,9 @@ def build_services(
 def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
     if settings.redis_url is None:
         return None
-    redis = connect_bus(settings.redis_url, settings.redis_username, settings.redis_password)
+    redis = connect_bus(
+        settings.redis_url, settings.redis_username, settings.redis_password, settings.redis_security
+    )
     return Bus(redis, intake, keys)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from api.review.policies import ReviewPolicy
+from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
 
 
@@ -23,6 +24,7 @@ class Settings:
         redis_url: None: no bus; nothing is taken in and nothing leaves (tests, look at the page).
         redis_username: the ACL user of this process.
         redis_password: of that user.
+        redis_security: how the way to Redis is protected.
         session_lifetime: how long a login lasts.
         sweep_interval_seconds: how often hold, expiry and outbox are looked at.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
@@ -37,6 +39,7 @@ class Settings:
     redis_url: str | None = None
     redis_username: str | None = None
     redis_password: str | None = None
+    redis_security: BusSecurity = field(default_factory=BusSecurity)
     session_lifetime: timedelta = timedelta(hours=12)
     sweep_interval_seconds: float = 0.5
     run_background: bool = True
@@ -77,5 +80,6 @@ def settings_from(
         redis_url=redis_url or config.redis.address(),
         redis_username=config.redis.username,
         redis_password=None if password is None else password.get_secret_value(),
+        redis_security=config.redis.security(),
         https=https,
     )

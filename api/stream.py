@@ -14,6 +14,7 @@ from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
 from api.template_watch import CameraReports
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
+from pipelines.bus_address import BusSecurity
 from pipelines.errors import PipelineError
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.streams import connect, ensure_streams
@@ -27,13 +28,15 @@ MAX_FAILURES: Final = 5
 _log = structlog.get_logger(__name__)
 
 
-def connect_bus(url: str, username: str | None, password: str | None) -> Redis:
+def connect_bus(
+    url: str, username: str | None, password: str | None, security: BusSecurity | None = None
+) -> Redis:
     """A client of the user `api`; streams and groups exist on return where Redis answers.
 
     Raises:
         BusError: not an address of Redis, or Redis is away or refuses.
     """
-    redis = connect(url, username=username, password=password)
+    redis = connect(url, username=username, password=password, security=security)
     ensure_streams(redis)
     return redis
 

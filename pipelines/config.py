@@ -13,10 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     Field,
-    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -24,6 +22,7 @@ from pydantic import (
 )
 
 from pipelines.config_base import Address, Folder, Settings, Share, anchored
+from pipelines.config_bus import RedisConfig, StreamsConfig
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_problems import describe_problems
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
@@ -33,15 +32,6 @@ from pipelines.errors import ConfigError
 from pipelines.events import Identifier
 
 DEFAULT_FILE_NAME = "aiqyn.yaml"
-
-
-def _refuse_other_schemes(address: str) -> str:
-    if not address.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return address
-
-
-RedisAddress = Annotated[Address, AfterValidator(_refuse_other_schemes)]
 
 
 class PathsConfig(Settings):
@@ -67,22 +57,6 @@ class PathsConfig(Settings):
         if data_dir is not None and keys_dir.resolve().is_relative_to(data_dir.resolve()):
             raise ValueError("lies inside paths.data_dir; keys and data must lie apart: name another folder")
         return keys_dir
-
-
-class RedisConfig(Settings):
-    """The bus. Without a URL a private Redis is started that only this user can reach."""
-
-    url: RedisAddress | None = Field(
-        default=None, description="redis://, rediss:// or unix://; null: embedded"
-    )
-    username: Identifier | None = Field(default=None, description="the ACL user of this process")
-    password: SecretStr | None = Field(
-        default=None, description="only from AIQYN_REDIS_PASSWORD or /run/secrets/aiqyn_redis_password"
-    )
-
-    def address(self) -> str | None:
-        """The URL with its secrets filled in; never log it."""
-        return None if self.url is None else fill_secrets(self.url)
 
 
 class ModelsConfig(Settings):
@@ -192,6 +166,7 @@ class Config(Settings):
 
     paths: PathsConfig = Field(default_factory=PathsConfig)
     redis: RedisConfig = Field(default_factory=RedisConfig)
+    streams: StreamsConfig = Field(default_factory=StreamsConfig)
     worker: WorkerConfig = Field(default_factory=WorkerConfig)
     models: ModelsConfig = Field(default_factory=ModelsConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)

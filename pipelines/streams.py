@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from redis import Redis
+from socket import socket
+from ssl import SSLContext, SSLSocket
+from typing import Any
+
+from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.connection import SSLConnection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from pipelines.bus_address import BusSecurity, check_address, tls_context
 from pipelines.errors import BusError
 
 PREFIX = "aiqyn:"
@@ -64,34 +70,60 @@ def gallery_key(deployment_id: str, worker_id: str) -> str:
     return f"{GALLERY_PREFIX}{deployment_id}:{worker_id}"
 
 
-def connect(url: str, *, username: str | None = None, password: str | None = None, retries: int = 3) -> Redis:
+def connect(
+    url: str,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    retries: int = 3,
+    security: BusSecurity | None = None,
+) -> Redis:
     """A client that reconnects by itself; nothing is sent before its first command.
 
     Args:
-        url: `unix:///path`, `redis://host:port` or `rediss://host:port` (TLS, certificates verified).
+        url: `unix:///path`, `redis://host:port` on this machine, or `rediss://host:port` (TLS; certificate and host
+            name are always verified).
         username: the ACL user; None where the URL names it.
         password: its password; None where the URL holds it.
         retries: further attempts at a command when the connection is lost or does not answer.
+        security: how the way there is protected; None: the system's authorities, and nothing in clear over a network.
 
     Raises:
-        BusError: an address of another kind. The address is not repeated, it may hold a password.
+        BusError: an address of another kind or one that is refused, or certificate files that cannot be used. The
+            address is not repeated, it may hold a password.
     """
-    credentials = {"username": username, "password": password}
+    security = security or BusSecurity()
+    check_address(url, allow_plain=security.allow_plain)
+    options: dict[str, Any] = {"username": username, "password": password}
     try:
-        return Redis.from_url(
-            url,
-            **{name: value for name, value in credentials.items() if value is not None},
-            protocol=2,
-            driver_info=None,
-            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            socket_timeout=REPLY_TIMEOUT_SECONDS,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        )
+        options |= parse_url(url)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         raise BusError(
             "redis.url: not an address of Redis; use unix:///path, redis://host:port or rediss://host:port"
         ) from error
+    if options.get("connection_class") is SSLConnection:
+        options |= {"connection_class": _VerifiedConnection, "context": tls_context(security)}
+    pool = ConnectionPool(
+        **options,
+        protocol=2,
+        driver_info=None,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=REPLY_TIMEOUT_SECONDS,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+    return Redis.from_pool(pool)
+
+
+class _VerifiedConnection(SSLConnection):
+    """TLS as `tls_context` says; redis-py's own would believe the system's authorities beside the one named."""
+
+    def __init__(self, *, context: SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self._context = context
+
+    def _wrap_socket_with_ssl(self, sock: socket) -> SSLSocket:
+        return self._context.wrap_socket(sock, server_hostname=self.host)
 
 
 def ensure_streams(redis: Redis) -> None:

@@ -87,6 +87,7 @@ def _connected(loaded: Config, keys: WorkerKeys) -> Redis:
         address,
         username=loaded.redis.username or worker_user(keys.worker_id),
         password=keys.redis_password if password is None else password.get_secret_value(),
+        security=loaded.redis.security(),
     )
 
 

@@ -87,7 +87,11 @@ def _remote_redis(config: Config) -> Check:
     password = settings.password.get_secret_value() if settings.password else None
     try:
         with connect(
-            settings.address() or "", username=settings.username, password=password, retries=0
+            settings.address() or "",
+            username=settings.username,
+            password=password,
+            retries=0,
+            security=settings.security(),
         ) as client:
             client.ping()
     except PipelineError as error:

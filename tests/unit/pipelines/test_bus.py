@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -284,9 +285,8 @@ def test_another_kind_of_address_is_refused_without_repeating_it(url: str) -> No
 
 def test_tls_addresses_verify_certificates() -> None:
     client = streams.connect("rediss://redis.example:6380")
-    settings = client.connection_pool.connection_kwargs
-    assert client.connection_pool.connection_class.__name__ == "SSLConnection"
-    assert settings.get("ssl_cert_reqs", "required") == "required"
+    context = client.connection_pool.connection_kwargs["context"]
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def _crash(_: object) -> None:
