@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from pipelines.sealing import open_sealed, seal
 from pipelines.signing import SigningKey, sign_event, verify_event
 from pipelines.streams import GALLERY_INDEX
 from pipelines.worker_keys import WorkerKeys
+from vision.memory import LockedMemory, overwrite
 from vision.types import Float32
 
 GALLERY_SCHEMA = "aiqyn.gallery/1"
@@ -91,6 +93,7 @@ class GalleryPackage:
         false_alerts_per_1000_faces: the wanted rate; sets the threshold.
         subject_ids: (N,) whose each template is.
         templates: (N, D) float32, rows of unit length.
+        memory: what the templates lie in, where they were opened by a worker; None: in an array of their own.
     """
 
     deployment_id: str
@@ -106,18 +109,18 @@ class GalleryPackage:
     false_alerts_per_1000_faces: float
     subject_ids: tuple[str, ...]
     templates: Float32
+    memory: LockedMemory | None = None
 
     def __post_init__(self) -> None:
-        templates = np.array(self.templates, dtype=np.float32, order="C")
+        templates = self.memory.array.view() if self.memory is not None else _copied(self.templates)
         if templates.ndim != 2 or len(templates) != len(self.subject_ids):
             raise SealingError(
                 f"a gallery of {len(self.subject_ids)} subject ids needs as many templates, got shape "
                 f"{templates.shape}"
             )
-        if (
-            not np.isfinite(templates).all()
-            or (np.abs(np.linalg.norm(templates, axis=1) - 1) > UNIT_LENGTH_TOLERANCE).any()
-        ):
+        # Not numpy's norm: it leaves the squares of every template behind in freed memory.
+        lengths = np.sqrt(np.einsum("nd,nd->n", templates, templates))
+        if not (np.abs(lengths - 1) <= UNIT_LENGTH_TOLERANCE).all():  # false for what is not finite, too
             raise SealingError("the templates of a gallery must be finite and of unit length")
         if self.active_from.tzinfo is None or self.active_until.tzinfo is None:
             raise SealingError("the dates of a gallery need their offset")
@@ -127,6 +130,11 @@ class GalleryPackage:
             raise SealingError(f"no deployment may be called {GALLERY_INDEX!r}")
         templates.flags.writeable = False
         object.__setattr__(self, "templates", templates)
+
+    def forget(self) -> None:
+        """Overwrites the templates, where they lie in memory of their own; nothing is found in them any more."""
+        if self.memory is not None:
+            self.memory.wipe()
 
     @property
     def subject_count(self) -> int:
@@ -174,6 +182,9 @@ def seal_gallery(package: GalleryPackage, key: SigningKey, worker_public: X25519
 def open_gallery(blob: bytes, keys: WorkerKeys, deployment_id: str, now: datetime) -> GalleryPackage:
     """The gallery sealed to this worker, if it is genuine and active.
 
+    Templates lie in `LockedMemory`, in alphabetical order of their subjects. The bytes they were decrypted into
+    are overwritten; what the cipher kept for itself cannot be.
+
     Args:
         blob: as found under the worker's key of that deployment.
         keys: the worker's own.
@@ -186,6 +197,13 @@ def open_gallery(blob: bytes, keys: WorkerKeys, deployment_id: str, now: datetim
             deployment.
     """
     content = open_sealed(blob, keys.galleries_private, _context(keys.worker_id, deployment_id))
+    try:
+        return _verified(memoryview(content), keys, deployment_id, now)
+    finally:
+        overwrite(content)  # it held the templates in clear, and nobody else refers to it
+
+
+def _verified(content: memoryview, keys: WorkerKeys, deployment_id: str, now: datetime) -> GalleryPackage:
     header, templates = _split(content)
     verify_event(header.gallery, header.signature, keys.gallery_signers, at=now)
     try:
@@ -200,8 +218,28 @@ def open_gallery(blob: bytes, keys: WorkerKeys, deployment_id: str, now: datetim
         raise GalleryInactiveError(document.active_from, document.active_until)
     if len(templates) != 4 * len(document.subject_ids) * document.dimension:
         raise SealingError("the templates are not as many as the subject ids")
-    rows = np.frombuffer(templates, "<f4").reshape(len(document.subject_ids), document.dimension)
-    return GalleryPackage(**{name: getattr(document, name) for name in _SHARED_FIELDS}, templates=rows)
+    shared = {name: getattr(document, name) for name in _SHARED_FIELDS}
+    order = sorted(range(len(document.subject_ids)), key=document.subject_ids.__getitem__)
+    memory = _filled(templates, order, document.dimension)
+    shared["subject_ids"] = tuple(document.subject_ids[row] for row in order)
+    try:
+        return GalleryPackage(**shared, templates=memory.array, memory=memory)
+    except SealingError:
+        memory.wipe()
+        raise
+
+
+def _filled(templates: memoryview, order: Sequence[int], dimension: int) -> LockedMemory:
+    """The templates in memory of their own, in that order of their rows; no copy is made on the way."""
+    memory = LockedMemory(len(order), dimension)
+    rows = np.frombuffer(templates, "<f4").reshape(len(order), dimension)
+    for place, row in enumerate(order):
+        memory.array[place] = rows[row]
+    return memory
+
+
+def _copied(templates: Float32) -> Float32:
+    return np.array(templates, dtype=np.float32, order="C")
 
 
 _SHARED_FIELDS = (
@@ -220,7 +258,7 @@ _SHARED_FIELDS = (
 )
 
 
-def _split(content: bytes) -> tuple[_Header, bytes]:
+def _split(content: memoryview) -> tuple[_Header, memoryview]:
     if len(content) < _LENGTH.size:
         raise SealingError("the gallery is cut short")
     (length,) = _LENGTH.unpack_from(content)
@@ -228,7 +266,7 @@ def _split(content: bytes) -> tuple[_Header, bytes]:
     if length > _MAX_HEADER_BYTES or end > len(content):
         raise SealingError("the gallery is cut short")
     try:
-        document = json.loads(content[_LENGTH.size : end])
+        document = json.loads(bytes(content[_LENGTH.size : end]))
         return _Header.model_validate(document), content[end:]
     except (ValueError, RecursionError) as error:
         raise SealingError("the gallery has no header this program knows") from error

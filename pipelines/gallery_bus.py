@@ -2,13 +2,14 @@
 
 Each gallery lies under `aiqyn:gallery:<deployment>:<worker>`; the hash `aiqyn:gallery:index:<worker>` lists which
 there are, with their versions; a message on the channel `aiqyn:gallery` says that one changed. The message only
-saves waiting: what counts is the index, looked at every few seconds too.
+saves waiting: what counts is the index, looked at every second too.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from redis import Redis
 from pipelines.bus import bus_errors
 from pipelines.errors import SealingError
 from pipelines.galleries import GalleryInactiveError, GalleryPackage, open_gallery, seal_gallery
+from pipelines.gallery_versions import GalleryVersions
 from pipelines.signing import SigningKey
 from pipelines.streams import GALLERY_CHANNEL, GALLERY_INDEX, gallery_key
 from pipelines.worker_keys import WorkerKeys
@@ -71,6 +73,19 @@ class GalleryPublisher:
             pipe.execute()
 
 
+@dataclass(frozen=True, slots=True)
+class GalleryLoss:
+    """Somebody may no longer be searched: a whole gallery, or subjects of it.
+
+    Attributes:
+        deployment_id: whose gallery.
+        reason: in a few words.
+    """
+
+    deployment_id: str
+    reason: str
+
+
 @dataclass(slots=True)
 class _Known:
     """What a worker knows of one deployment's gallery."""
@@ -80,19 +95,27 @@ class _Known:
     opens_at: datetime | None = None
 
 
-@dataclass(slots=True)
 class GalleryFollower:
-    """The galleries one worker may search now; looks at Redis when asked, and forgets what it may not.
+    """The galleries one worker may search now; looks at Redis when asked, and overwrites what it may not.
 
-    Args:
-        redis: a client of the worker's user.
-        keys: the worker's own.
+    `refresh` waits for Redis and may run in a thread of its own; `active` never does, so that a list ends by
+    the clock whatever Redis does.
     """
 
-    redis: Redis
-    keys: WorkerKeys
-    _known: dict[str, _Known] = field(default_factory=dict)
-    _newest: dict[str, int] = field(default_factory=dict)
+    def __init__(self, redis: Redis, keys: WorkerKeys, versions: GalleryVersions | None = None) -> None:
+        """
+        Args:
+            redis: a client of the worker's user.
+            keys: the worker's own.
+            versions: the newest seen before; None: none was, and none is kept.
+        """
+        self.redis = redis
+        self._keys = keys
+        self._versions = versions or GalleryVersions()
+        self._known: dict[str, _Known] = {}
+        self._losses: list[GalleryLoss] = []
+        self._changing = threading.Lock()
+        self._swap_is_told = False
 
     def refresh(self, now: datetime) -> None:
         """Looks at the index and opens what is new.
@@ -101,7 +124,7 @@ class GalleryFollower:
             BusError: Redis is away or refused; what is known stays, until its own end.
         """
         with bus_errors("galleries cannot be looked up"):
-            index: Any = self.redis.hgetall(gallery_key(GALLERY_INDEX, self.keys.worker_id))
+            index: Any = self.redis.hgetall(gallery_key(GALLERY_INDEX, self._keys.worker_id))
         listed = {
             name.decode("utf-8", "replace"): version.decode("utf-8", "replace")
             for name, version in index.items()
@@ -112,27 +135,60 @@ class GalleryFollower:
             changed = known is None or known.version != version
             due = known is not None and known.opens_at is not None and known.opens_at <= now
             if changed or due:
-                self._known[deployment_id] = self._opened(deployment_id, version, now)
+                opened = self._opened(deployment_id, version, now)
+                self._put(deployment_id, opened)
 
     def active(self, now: datetime) -> dict[str, GalleryPackage]:
-        """The galleries that may be searched at this moment, by deployment; forgets those whose time is over."""
-        for known in self._known.values():
-            if known.package is not None and not known.package.active_at(now):
-                known.package = None
-        return {name: known.package for name, known in self._known.items() if known.package is not None}
+        """The galleries that may be searched at this moment, by deployment; ends those whose time is over."""
+        with self._changing:
+            for deployment_id, known in self._known.items():
+                if known.package is not None and not known.package.active_at(now):
+                    self._lose(deployment_id, known, "it has expired")
+            return {name: known.package for name, known in self._known.items() if known.package is not None}
+
+    def take_losses(self) -> tuple[GalleryLoss, ...]:
+        """What may no longer be searched since this was asked last; its templates are overwritten already."""
+        with self._changing:
+            losses, self._losses = tuple(self._losses), []
+        return losses
 
     def _forget(self, listed: Mapping[str, str]) -> None:
-        for deployment_id in set(self._known) - set(listed):
-            del self._known[deployment_id]
-            _log.info("gallery_withdrawn", deployment_id=deployment_id)
+        with self._changing:
+            for deployment_id in set(self._known) - set(listed):
+                self._lose(deployment_id, self._known.pop(deployment_id), "it was withdrawn")
+
+    def _put(self, deployment_id: str, opened: _Known) -> None:
+        """Puts what was opened in the place of what was known; what was left out of it is lost."""
+        with self._changing:
+            before = self._known.get(deployment_id)
+            self._known[deployment_id] = opened
+            if before is None or before.package is None:
+                return
+            kept = set(opened.package.subject_ids) if opened.package else set()
+            gone = len(set(before.package.subject_ids) - kept)
+            if opened.package is None:
+                self._lose(deployment_id, before, "its new version cannot be searched")
+            elif gone:
+                reason = (
+                    f"version {opened.package.version} lacks {gone} of the subjects of the version before"
+                )
+                self._lose(deployment_id, before, reason)
+
+    def _lose(self, deployment_id: str, known: _Known, reason: str) -> None:
+        """Overwrites a gallery and remembers that; called with the lock held."""
+        _log.info("gallery_left", deployment_id=deployment_id, version=known.version, reason=reason)
+        if known.package is not None:
+            known.package.forget()
+            known.package = None
+            self._losses.append(GalleryLoss(deployment_id, reason))
 
     def _opened(self, deployment_id: str, version: str, now: datetime) -> _Known:
         with bus_errors("a gallery cannot be read"):
-            blob: Any = self.redis.get(gallery_key(deployment_id, self.keys.worker_id))
+            blob: Any = self.redis.get(gallery_key(deployment_id, self._keys.worker_id))
         try:
             if blob is None:
                 raise SealingError("the gallery is listed and missing")
-            package = open_gallery(blob, self.keys, deployment_id, now)
+            package = open_gallery(blob, self._keys, deployment_id, now)
             self._refuse_older(package)
         except GalleryInactiveError as inactive:
             waits = inactive.active_from if inactive.active_from > now else None
@@ -148,11 +204,22 @@ class GalleryFollower:
             subjects=package.subject_count,
             templates=len(package.subject_ids),
         )
+        self._tell_of_swap(package)
         return _Known(version, package)
 
     def _refuse_older(self, package: GalleryPackage) -> None:
         """A genuine older list, put back by whoever can write to Redis, would bring back who was removed."""
-        newest = self._newest.get(package.deployment_id, 0)
+        newest = self._versions.newest(package.deployment_id)
         if package.version < newest:
+            package.forget()
             raise SealingError(f"version {package.version} is older than version {newest} seen before")
-        self._newest[package.deployment_id] = package.version
+        self._versions.saw(package.deployment_id, package.version)
+
+    def _tell_of_swap(self, package: GalleryPackage) -> None:
+        if package.memory is not None and not package.memory.locked and not self._swap_is_told:
+            self._swap_is_told = True
+            _log.warning(
+                "templates_may_be_swapped",
+                reason="memory cannot be locked: raise RLIMIT_MEMLOCK (LimitMEMLOCK=, --ulimit memlock) or "
+                "switch swap off",
+            )

@@ -84,7 +84,8 @@ def prepare_list(package: GalleryPackage, models: Iterable[ModelRef], preprocess
         raise GalleryError(
             f"templates are of embedder {enrolled}, this worker uses {own}{how}: run `aiqyn enrol --refresh`"
         )
-    return SearchList(package, Gallery(package.templates, package.subject_ids))
+    templates = package.templates if package.memory is None else package.memory
+    return SearchList(package, Gallery(templates, package.subject_ids))
 
 
 def choose_lists(

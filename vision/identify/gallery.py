@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.errors import GalleryError
+from vision.memory import LockedMemory
 from vision.types import Float32, Identification, Int64
 
 _PICKED_ONE_BY_ONE = 16
@@ -25,27 +26,36 @@ class Gallery:
     """Templates of listed people, ready to be searched. Immutable.
 
     Args:
-        templates: (N, D) float32, one row per reference picture; scaled to unit length here.
+        templates: (N, D) float32, one row per reference picture; scaled to unit length here. Of an array a copy
+            is made. `LockedMemory` is searched where it lies and scaled in place, so that no copy is left
+            elsewhere; its rows must lie in alphabetical order of their subjects.
         subject_ids: N names, whose row it is; a subject may have any number of rows, in any order.
 
     Raises:
         GalleryError: rows and names differ in number, a value is not finite, a row is all zero,
-            or a name is empty.
+            a name is empty, or the rows of `LockedMemory` are out of order.
     """
 
-    __slots__ = ("_bounds", "_first_rows", "_subject_of", "_templates", "subjects")
+    __slots__ = ("_bounds", "_first_rows", "_memory", "_subject_of", "_templates", "subjects")
 
     subjects: tuple[str, ...]
     """Each subject once, in alphabetical order."""
 
-    def __init__(self, templates: npt.ArrayLike, subject_ids: Sequence[str]) -> None:
-        rows = _unit_rows(templates, "gallery templates")
+    def __init__(self, templates: npt.ArrayLike | LockedMemory, subject_ids: Sequence[str]) -> None:
+        self._memory = templates if isinstance(templates, LockedMemory) else None  # kept for its array's sake
+        if isinstance(templates, LockedMemory):
+            rows = templates.array.view()
+            _scale(rows, "gallery templates")
+        else:
+            rows = _unit_rows(templates, "gallery templates")
         if len(rows) != len(subject_ids):
             raise GalleryError(f"gallery has {len(rows)} templates and {len(subject_ids)} subject ids")
         if not all(subject_ids):
             raise GalleryError("a template of the gallery has an empty subject id")
         # Rows of one subject lie side by side, so that one `reduceat` finds each subject's best.
         order = sorted(range(len(subject_ids)), key=subject_ids.__getitem__)
+        if self._memory is not None and order != list(range(len(order))):
+            raise GalleryError("templates in locked memory must lie in alphabetical order of their subjects")
         names = [subject_ids[row] for row in order]
         first = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
         self.subjects = tuple(names[i] for i in first)
@@ -53,7 +63,7 @@ class Gallery:
         # Plain lists: one number out of a list costs a tenth of one out of an array.
         self._bounds = [*first, len(names)]
         self._subject_of = np.repeat(np.arange(len(first)), np.diff(self._bounds)).tolist()
-        self._templates = rows[order] if order else rows
+        self._templates = rows if self._memory is not None or not order else rows[order]
         self._templates.flags.writeable = False
 
     @classmethod
@@ -71,6 +81,11 @@ class Gallery:
         """Length of one template."""
         return int(self._templates.shape[1])
 
+    @property
+    def wiped(self) -> bool:
+        """Whether its templates were overwritten; nobody resembles them any more."""
+        return self._memory is not None and self._memory.wiped
+
     def __len__(self) -> int:
         return len(self.subjects)
 
@@ -85,8 +100,8 @@ class Gallery:
             limit: subjects wanted per embedding, at least 1.
 
         Returns:
-            M answers in the order of the rows; empty ones where the gallery is empty. Equal
-            similarities come in alphabetical order of their subjects.
+            M answers in the order of the rows; empty ones where the gallery is empty, or its memory was
+            overwritten. Equal similarities come in alphabetical order of their subjects.
 
         Raises:
             GalleryError: another D than the gallery's, values that are not finite, a row that is
@@ -100,7 +115,7 @@ class Gallery:
                 f"embeddings have {probes.shape[1]} numbers, the gallery's templates {self.dimension}: "
                 "they come from different models"
             )
-        if not self.subjects:
+        if not self.subjects or self.wiped:
             return [Identification((), ()) for _ in probes]
         products = probes @ self._templates.T
         probes.fill(0.0)  # a copy of somebody's face: the caller overwrites the original
@@ -110,13 +125,13 @@ class Gallery:
         return [self._ranked(row, count) for row in np.maximum.reduceat(products, self._first_rows, axis=1)]
 
     def similarity_to(self, subject_id: str, embedding: npt.ArrayLike) -> float | None:
-        """How much one embedding (D,) resembles one subject, as in `search`; None where it is not listed.
+        """How much one embedding (D,) resembles one subject, as in `search`; None where it is not listed any more.
 
         Raises:
             GalleryError: as `search`.
         """
         place = bisect_left(self.subjects, subject_id)
-        if place == len(self) or self.subjects[place] != subject_id:
+        if place == len(self) or self.subjects[place] != subject_id or self.wiped:
             return None
         probe = _unit_rows(np.asarray(embedding)[np.newaxis], "an embedding to compare")
         own = self._templates[self._bounds[place] : self._bounds[place + 1]]
@@ -151,6 +166,12 @@ class Gallery:
 def _unit_rows(values: npt.ArrayLike, what: str) -> Float32:
     """A copy of `values` (N, D) with every row of length 1."""
     rows = np.array(values, dtype=np.float32)
+    _scale(rows, what)
+    return rows
+
+
+def _scale(rows: Float32, what: str) -> None:
+    """Scales every row (N, D) to length 1, in place: no further copy of a face is left behind."""
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise GalleryError(f"{what} must have shape (N, D), got {rows.shape}")
     squared = np.einsum("nd,nd->n", rows, rows)
@@ -158,5 +179,4 @@ def _unit_rows(values: npt.ArrayLike, what: str) -> Float32:
         raise GalleryError(f"{what} hold values that are not finite, or too large to be squared")
     if (squared < _UNIT_TOLERANCE).any():
         raise GalleryError(f"{what} hold a row that is all zero")
-    rows /= np.sqrt(squared)[:, None]  # in place: no further copy of a face is left behind
-    return rows
+    rows /= np.sqrt(squared)[:, None]
