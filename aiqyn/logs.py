@@ -1,27 +1,15 @@
-"""Where the long-running commands log to: standard error, one line per event, never a variable's value."""
+"""Where the long-running commands log to: standard error, as `pipelines.logs` says, their children too."""
 
 from __future__ import annotations
 
-import sys
-
-import structlog
+from aiqyn.commands.exits import fail
+from pipelines.errors import ConfigError
+from pipelines.logs import log_to_stderr as configure
 
 
 def log_to_stderr() -> None:
-    """Sends every log line to standard error: for people on a terminal, else JSON lines.
-
-    Tracebacks, where there are any, show places and no variables: among these may be templates and keys.
-    """
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
-    shown: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer]
-    if sys.stderr.isatty():
-        shown = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *shown,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+    """Sends every log line to standard error; ends the command where `AIQYN_LOG_FORMAT` is no format."""
+    try:
+        configure()
+    except ConfigError as error:
+        fail(str(error))
