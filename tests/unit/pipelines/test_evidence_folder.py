@@ -50,13 +50,11 @@ def test_below_the_reserve_nothing_new_is_written_and_nothing_goes(tmp_path: Pat
         for _ in range(5):
             with pytest.raises(EvidenceFullError, match=r"evidence\.min_free_bytes"):
                 store.put("probe", IMAGE)
-        assert store.state.phase == "full"
-        assert store.state.refused == 5
+        assert (store.state.phase, store.state.refused) == ("full", 5)
         disk.free = 106 * MIB
         store.put("probe", IMAGE)
     assert (tmp_path / kept.ref).is_file()
-    assert store.state.phase == "ok"
-    assert store.state.refused == 5
+    assert (store.state.phase, store.state.refused) == ("ok", 5)
     assert [entry["event"] for entry in logs] == ["evidence_stopped", "evidence_resumed"]
 
 
