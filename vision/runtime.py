@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,12 @@ Tensor = npt.NDArray[Any]
 
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Tried in this order where none is asked for; the CPU is always there."""
+
+_JOINING = frozenset({"CUDAExecutionProvider", "ROCMExecutionProvider", "TensorrtExecutionProvider"})
+"""Where one call for many rows takes little longer than a call for one."""
+
+RunWatch: TypeAlias = Callable[[int], AbstractContextManager[None]]
+"""Given the rows of a call, entered around it: for whoever has a clock."""
 
 _DTYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -36,10 +43,12 @@ class RuntimeOptions:
         providers: ONNX Runtime's names, in order of preference; empty for the best present. A provider
             asked for by name and not usable is an error, never a silent step down.
         intra_op_threads: threads within one call.
+        watch: entered around every call of the model; None: nobody measures.
     """
 
     providers: tuple[str, ...] = ()
     intra_op_threads: int = 1
+    watch: RunWatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class InferenceSession:
             raise ModelError(f"intra_op_threads must be 1 or more, got {options.intra_op_threads}")
         _refuse_external_data(model)
         self._session = _load(model, options)
+        self._watch: RunWatch = options.watch or (lambda _: nullcontext())
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         unused = [name for name in options.providers if name not in self.providers]
         if unused:
@@ -100,8 +110,14 @@ class InferenceSession:
             ModelError: names, types or shapes that are not the declared ones, or a failure while running.
         """
         self._check(inputs)
+        return self._call(inputs)
+
+    def _call(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """One call of the model itself, on inputs that were checked."""
+        rows = next((value.shape[0] for value in inputs.values() if value.ndim), 1)
         try:
-            return list(self._session.run(None, dict(inputs)))
+            with self._watch(rows):
+                return list(self._session.run(None, dict(inputs)))
         except _runtime_errors() as error:
             raise ModelError(f"the model failed on {_shapes(inputs)}: {_first_line(error)}") from error
 
@@ -167,6 +183,23 @@ def available_providers() -> tuple[str, ...]:
     return tuple(onnxruntime.get_available_providers())
 
 
+def providers_for(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """What a session with this wish tries, in order.
+
+    Args:
+        wanted: as in `RuntimeOptions.providers`.
+    """
+    if wanted:
+        return wanted
+    present = available_providers()
+    return tuple(name for name in PREFERRED_PROVIDERS if name in present)
+
+
+def joins_calls(providers: tuple[str, ...]) -> bool:
+    """Whether joining calls saves time on the first of these; on a CPU it does not."""
+    return bool(providers) and providers[0] in _JOINING
+
+
 def _load(model: bytes, options: RuntimeOptions) -> Any:
     import onnxruntime
 
@@ -174,7 +207,7 @@ def _load(model: bytes, options: RuntimeOptions) -> Any:
     missing = [name for name in options.providers if name not in present]
     if missing:
         raise ModelError(f"{', '.join(missing)} is not installed here; present: {', '.join(present)}")
-    providers = list(options.providers) or [name for name in PREFERRED_PROVIDERS if name in present]
+    providers = list(providers_for(options.providers))
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4
     settings.intra_op_num_threads = options.intra_op_threads
