@@ -51,7 +51,7 @@ class WorkerConfig(MetricsSettings):
         "where joining saves nothing",
     )
     batch_wait_ms: float = Field(
-        default=5.0, ge=0, le=1000, description="how long a call waits for others to join it; 0: not at all"
+        default=2.0, ge=0, le=1000, description="how long a call waits for others to join it; 0: not at all"
     )
 
     @model_validator(mode="after")

@@ -189,6 +189,15 @@ def test_a_model_that_mixes_rows_is_never_joined(model: bytes, numbers: list[flo
     assert calls.rows[before:] == [1]
 
 
+def test_a_model_that_shortens_only_now_and_then_is_found_out_later() -> None:
+    session, _ = opened(shortening_model())
+    given_all(at_once([ask(session, row) for row in rows_of([1, 2, 3, 4])]))
+    assert session.joins  # nothing was missing yet
+    found = given_all(at_once([ask(session, row) for row in rows_of([1, 0, 3, 4])]))
+    assert [each.tolist() for each in found] == [[[1, 1, 1]], [], [[3, 3, 3]], [[4, 4, 4]]]
+    assert not session.joins
+
+
 def test_a_model_of_one_picture_a_call_is_left_alone() -> None:
     session, calls = opened(affine_model((1, 3)))
     assert not session.joins
