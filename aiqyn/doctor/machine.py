@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import resource
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiqyn.doctor.report import Check, fail, ok, warn
+
+if TYPE_CHECKING:
+    from pipelines.live.clock_check import KernelClock
 
 OLDEST_PYTHON = (3, 11)
 LITTLE_MEMORY_GIB = 2.0
 LITTLE_DISK_GIB = 5.0
 TOO_LITTLE_DISK_GIB = 0.5
 
+LARGE_CLOCK_ERROR_SECONDS = 1.0
+
 _GIB = 1024**3
-_CLOCK_UNSYNCHRONISED = 5
-"""TIME_ERROR of adjtimex(2)."""
-_TIMEX_BYTES = 512
-"""More than struct timex has on any Linux; its first field, 0, asks and changes nothing."""
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Check:
@@ -106,15 +107,23 @@ def existing_part(folder: Path) -> Path:
 
 
 def check_clock() -> Check:
-    """Whether the system keeps its clock by a reference: judgements and receipts carry its time."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "adjtimex"):
+    """Whether the system keeps its clock by a reference: candidates, judgements and receipts carry its time."""
+    from pipelines.live.clock_check import read_kernel_clock
+
+    return judge_clock(read_kernel_clock())
+
+
+def judge_clock(kernel: KernelClock | None) -> Check:
+    """What the kernel says of its clock; None: it says nothing."""
+    if kernel is None:
         return warn("clock", "not known here", "make sure that the clock is synchronised")
-    state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    if state == _CLOCK_UNSYNCHRONISED or state < 0:
-        fix = "turn on systemd-timesyncd or chrony: judgements and receipts carry this clock's time"
+    if not kernel.synchronised:
+        fix = "turn on systemd-timesyncd or chrony: candidates, judgements and receipts carry this clock's time"
         return warn("clock", "not synchronised", fix)
-    return ok("clock", "synchronised")
+    found = f"synchronised, off by {kernel.max_error_seconds:.3f} s at most"
+    if kernel.max_error_seconds > LARGE_CLOCK_ERROR_SECONDS:
+        return warn("clock", found, "look at the time source: candidates carry this as their uncertainty")
+    return ok("clock", found)
 
 
 def check_core_dumps(proc: Path = Path("/proc")) -> Check:

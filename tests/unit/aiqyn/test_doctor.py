@@ -16,6 +16,7 @@ from aiqyn.commands import doctor as command
 from aiqyn.doctor import installation, libraries, machine
 from aiqyn.doctor.examine import examine
 from pipelines.config import Config
+from pipelines.live.clock_check import KernelClock
 from weights.catalog import load_catalog
 
 
@@ -92,6 +93,21 @@ def test_core_dumps(tmp_path: Path, pattern: str) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, limits)
     assert found.status == ("warn" if pattern.startswith("|") else "ok")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "status", "said"),
+    [
+        (KernelClock(True, 0.012), "ok", "0.012 s"),
+        (KernelClock(True, 3.0), "warn", "3.000 s"),
+        (KernelClock(False, 16.0), "warn", "not synchronised"),
+        (None, "warn", "not known"),
+    ],
+)
+def test_the_clock(kernel: KernelClock | None, status: str, said: str) -> None:
+    found = machine.judge_clock(kernel)
+    assert found.status == status
+    assert said in found.found
 
 
 def test_disk_is_judged_where_the_folder_will_be(tmp_path: Path) -> None:

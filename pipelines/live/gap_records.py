@@ -1,0 +1,59 @@
+"""A gap as it is kept, told and stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+MAX_REASON_CHARACTERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class GapRecord:
+    """One gap.
+
+    Attributes:
+        number: grows by one with each gap of a camera in one log.
+        began_at: UTC.
+        ended_at: UTC; None while it lasts.
+        reason: one of those in docs/live.md.
+        ended_by_restart: whether nobody saw its end: the worker died in it, and `ended_at` is when the next began.
+    """
+
+    number: int
+    began_at: datetime
+    ended_at: datetime | None
+    reason: str
+    ended_by_restart: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As it is told and stored."""
+        ended = None if self.ended_at is None else self.ended_at.isoformat()
+        return asdict(self) | {"began_at": self.began_at.isoformat(), "ended_at": ended}
+
+
+def read_gap(document: Any) -> GapRecord:
+    """The gap in a document that was told or stored.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    ended = document["ended_at"]
+    number, reason, restart = document["number"], document["reason"], document["ended_by_restart"]
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**31:
+        raise ValueError("a gap's number is none")
+    if not isinstance(reason, str) or not isinstance(restart, bool) or len(reason) > MAX_REASON_CHARACTERS:
+        raise TypeError("a gap's reason is none")
+    began_at, ended_at = parse_moment(document["began_at"]), None if ended is None else parse_moment(ended)
+    if ended_at is not None and ended_at < began_at:
+        raise ValueError("a gap ends before it began")
+    return GapRecord(number, began_at, ended_at, reason, restart)
+
+
+def parse_moment(text: Any) -> datetime:
+    """An aware time out of RFC 3339 text; raises ValueError or TypeError where there is none."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment
