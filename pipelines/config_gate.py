@@ -43,7 +43,7 @@ class GateSettings(Settings):
     heartbeat_seconds: float = Field(
         default=10.0,
         ge=0.5,
-        le=60,
+        le=30,
         description="after so long without one a frame is looked at all the same",
     )
     linger_seconds: float = Field(

@@ -47,6 +47,7 @@ class FaceTrack:
         track_id: the number it is known under.
         start_pts_seconds: its first frame.
         last_pts_seconds: its last frame.
+        held_pts_seconds: until when it is known to be there: its last frame, or a later one in which nothing moved.
         fusion: its templates.
         tellings: what was said of it.
         shots: its best pictures, cut out; never whole frames.
@@ -61,6 +62,7 @@ class FaceTrack:
     track_id: int
     start_pts_seconds: float
     last_pts_seconds: float
+    held_pts_seconds: float
     fusion: TrackFusion
     tellings: Tellings
     shots: BestShots[BestLook] = field(default_factory=BestShots)

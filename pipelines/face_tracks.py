@@ -5,6 +5,7 @@ Everything known of a face nobody is looking for lives in this object and dies w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -101,6 +102,7 @@ class FaceTracks:
         self._lineage = Lineage()
         self._tracks: dict[int, FaceTrack] = {}
         self._last_track_id = 0
+        self._looked_pts_seconds = -math.inf
 
     def __len__(self) -> int:
         return len(self._tracks)
@@ -118,6 +120,7 @@ class FaceTracks:
         Returns:
             Every face found, and what became evident.
         """
+        self._looked_pts_seconds = frame.pts_seconds
         faces = self._engines.face_detector.detect(frame.image)
         tracked = self._tracker.update(roomier(faces, self._options.tracking_box_factor), frame.pts_seconds)
         seen = tracked.detection_index >= 0
@@ -135,8 +138,21 @@ class FaceTracks:
     def expire(self, pts_seconds: float) -> None:
         """Ends tracks that have not been seen for too long at this time."""
         limit = pts_seconds - self._options.forget_after_seconds
-        for key in [key for key, track in self._tracks.items() if track.last_pts_seconds < limit]:
+        for key in [key for key, track in self._tracks.items() if track.held_pts_seconds < limit]:
             self._end(key)
+
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame nobody looked at, because nothing moved since the one before.
+
+        Who was seen in the last frame that was looked at is still there. Whoever was not is forgotten in due
+        time, and so is, from the next look on, whom that does not show.
+        """
+        for track in self._tracks.values():
+            if track.last_pts_seconds == self._looked_pts_seconds:
+                track.held_pts_seconds = max(track.held_pts_seconds, pts_seconds)
+        self._tracker.hold(pts_seconds)
+        self._lineage.hold(pts_seconds)
+        self.expire(pts_seconds)
 
     def end_all(self) -> None:
         """Ends every track now: the scene changed, the source ended, or the session stops."""
@@ -163,7 +179,7 @@ class FaceTracks:
             self._lineage.number(key, track.track_id)
         tracks = [self._tracks[key] for key in keys.tolist()]
         for track in tracks:
-            track.last_pts_seconds = pts_seconds
+            track.last_pts_seconds = track.held_pts_seconds = pts_seconds
             track.frames_seen += 1
         return tracks
 
@@ -174,6 +190,7 @@ class FaceTracks:
             track_id=self._next_track_id(),
             start_pts_seconds=pts_seconds,
             last_pts_seconds=pts_seconds,
+            held_pts_seconds=pts_seconds,
             fusion=TrackFusion(self._fusion_options),
             tellings=Tellings(self._options.revisions, floor),
         )
@@ -261,7 +278,7 @@ class FaceTracks:
         del self._tracks[earlier.key]
         track.forget()
         earlier.key = track.key
-        earlier.last_pts_seconds = track.last_pts_seconds
+        earlier.last_pts_seconds = earlier.held_pts_seconds = track.last_pts_seconds
         earlier.frames_seen += track.frames_seen
         self._tracks[track.key] = earlier
         return earlier

@@ -30,6 +30,10 @@ class Lineage:
         if len(self._numbers) > 2 * len(self._rejoiner) + 16:
             self._numbers = {key: number for key, number in self._numbers.items() if key in self._rejoiner}
 
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame nobody looked at; see `vision.track.base.Tracker.hold`."""
+        self._rejoiner.hold(pts_seconds)
+
     def number(self, key: int, track_id: int) -> None:
         """Notes under which number a tracker's track is known outside."""
         self._numbers[key] = track_id

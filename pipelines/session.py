@@ -30,6 +30,9 @@ from vision.identify.gallery import Gallery
 from vision.sources import FrameSource, Picture
 from vision.types import Frame
 
+MOST_HELD_SECONDS = 60.0
+"""Twice the longest time between two looks that a motion gate may be set to."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
@@ -91,7 +94,7 @@ class CameraSession:
         self._cuts = SceneCuts()
         self._counter = FrameCounter()
         self._watch: Watch | None = None
-        self._first_pts_seconds = self._last_pts_seconds = -math.inf
+        self._first_pts_seconds = self._last_pts_seconds = self._looked_pts_seconds = -math.inf
         self._undecodable: Callable[[], int] = lambda: 0
 
     def __enter__(self) -> Self:
@@ -151,16 +154,34 @@ class CameraSession:
         Tracks not seen for too long end here, whatever the inference rate is. A picture that is not
         wanted is counted as not sampled; one that is must be given to `infer`.
         """
-        if pts_seconds < self._last_pts_seconds - CLOCK_RESTART_SECONDS:
-            self.end_tracks()
-        if self._first_pts_seconds == -math.inf:
-            self._first_pts_seconds = pts_seconds
-        self._last_pts_seconds = pts_seconds
+        self._go_on(pts_seconds)
         self._faces.expire(pts_seconds)
         wanted = self._sampler.wants(pts_seconds)
         if not wanted:
             self._counter.not_sampled()
         return wanted
+
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame that nobody looks at, because nothing moved since the one before.
+
+        Who was seen in the frame inferred last is kept as he was, neither older nor elsewhere; who was not goes on
+        ageing and ends in due time. So a track is held only from a look that showed it, and the next look that
+        does not ends it within a second. Held for longer than a minute without a look, all end. The frame is
+        not counted here: whoever gates it does.
+        """
+        self._go_on(pts_seconds)
+        if pts_seconds - self._looked_pts_seconds > MOST_HELD_SECONDS:
+            self.end_tracks()
+        self._faces.hold(pts_seconds)
+        if self._objects is not None:
+            self._objects.hold(pts_seconds)
+
+    def _go_on(self, pts_seconds: float) -> None:
+        if pts_seconds < self._last_pts_seconds - CLOCK_RESTART_SECONDS:
+            self.end_tracks()
+        if self._first_pts_seconds == -math.inf:
+            self._first_pts_seconds = pts_seconds
+        self._last_pts_seconds = pts_seconds
 
     def infer(self, frame: Frame) -> FrameResult:
         """What is seen in a frame that was wanted.
@@ -168,6 +189,7 @@ class CameraSession:
         Raises:
             VisionError: a model or the list failed on it; the frame counts as dropped.
         """
+        self._looked_pts_seconds = frame.pts_seconds
         scene_cut = self._cuts.is_cut(frame.image)
         if scene_cut:
             self.end_tracks()

@@ -209,6 +209,10 @@ class ObjectStage:
             for row in range(len(tracks))
         )
 
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame in which nothing moved."""
+        self._tracker.hold(pts_seconds)
+
     def reset(self) -> None:
         """Ends every track."""
         self._tracker.reset()

@@ -30,6 +30,20 @@ class Tracker(Protocol):
         """
         ...
 
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame nobody looked at, because nothing moved since the one before.
+
+        Tracks seen in the last frame that was looked at are taken to be where they were: they neither age nor
+        move. A track that was not seen there goes on ageing.
+
+        Args:
+            pts_seconds: as in `update`.
+
+        Raises:
+            ImageError: `pts_seconds` is not finite.
+        """
+        ...
+
     def reset(self) -> None:
         """Forgets everything; the next track is number 1."""
         ...

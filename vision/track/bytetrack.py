@@ -69,6 +69,10 @@ class ByteTrack:
         births = (candidates.confidence >= self._options.start_confidence) & strong & ~pairing.taken
         return self._life.settle(candidates, pairing, births)
 
+    def hold(self, pts_seconds: float) -> None:
+        """See `Tracker.hold`."""
+        self._life.hold(pts_seconds)
+
     def _pair(self, candidates: Candidates, strong: Bool) -> Pairing:
         tracks = self._life.tracks
         pairing = Pairing.none(len(tracks), len(candidates))

@@ -117,6 +117,22 @@ class Lifecycle:
         self._updates += 1
         if restarted:
             self.tracks = TrackTable.empty()
+        self._forget_lost()
+
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame nobody looked at; see `Tracker.hold`.
+
+        Raises:
+            ImageError: `pts_seconds` is not finite.
+        """
+        before = self.now_seconds
+        self.now_seconds, restarted = self._clock.advance(pts_seconds)
+        if restarted:
+            self.tracks = TrackTable.empty()
+        self.tracks.hold(self.now_seconds - before)
+        self._forget_lost()
+
+    def _forget_lost(self) -> None:
         self._keep(self.now_seconds - self.tracks.seen_seconds <= self._options.max_lost_seconds)
 
     def settle(

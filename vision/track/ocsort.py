@@ -99,6 +99,10 @@ class OcSort:
         pairing = self._pair(candidates, strong, fair)
         return self._life.settle(candidates, pairing, fair & ~pairing.taken, factor)
 
+    def hold(self, pts_seconds: float) -> None:
+        """See `Tracker.hold`."""
+        self._life.hold(pts_seconds)
+
     def _pair(self, candidates: Candidates, strong: Bool, fair: Bool) -> Pairing:
         tracks, options = self._life.tracks, self._options
         pairing = Pairing.none(len(tracks), len(candidates))

@@ -108,6 +108,13 @@ class _Path:
     last_seconds: float
     recent: deque[tuple[float, Float64]]
 
+    def held_until(self, now_seconds: float) -> None:
+        """Lets the time since the last box go by as if it had not."""
+        elapsed_seconds = now_seconds - self.last_seconds
+        self.first_seconds += elapsed_seconds
+        self.last_seconds = now_seconds
+        self.recent = deque((seconds + elapsed_seconds, box) for seconds, box in self.recent)
+
 
 class Rejoiner:
     """Follows what a tracker reports and says which track goes on from which; all state is its own.
@@ -160,6 +167,21 @@ class Rejoiner:
         for track_id, class_id, box in zip(track_ids.tolist(), classes.tolist(), shown, strict=True):
             if box[3] > box[1]:
                 self._see(track_id, class_id, box)
+        self._expire()
+
+    def hold(self, pts_seconds: float) -> None:
+        """Goes on to the time of a frame nobody looked at; see `Tracker.hold`.
+
+        Raises:
+            ImageError: `pts_seconds` is not finite.
+        """
+        before = self._now_seconds
+        self._now_seconds, restarted = self._clock.advance(pts_seconds)
+        if restarted:
+            self._paths.clear()
+        for path in self._paths.values():
+            if path.last_seconds == before:
+                path.held_until(self._now_seconds)
         self._expire()
 
     def plausible(self, track_id: int) -> tuple[Continuation, ...]:
@@ -312,6 +334,12 @@ class RejoiningTracker:
         self._forget()
         renamed = Tracks(tracks.xyxy, tracks.confidence, tracks.class_id, numbers, tracks.detection_index)
         return renamed[np.argsort(numbers)]
+
+    def hold(self, pts_seconds: float) -> None:
+        """See `Tracker.hold`."""
+        self._tracker.hold(pts_seconds)
+        self._rejoiner.hold(pts_seconds)
+        self._forget()
 
     def _number(self, track_id: int) -> int:
         if track_id not in self._numbers:

@@ -105,6 +105,12 @@ class TrackTable:
         self.missed[rows] += 1
         self.hits[rows] = 0
 
+    def hold(self, elapsed_seconds: float) -> None:
+        """Lets time go by for the tracks seen in the last frame as if it had not."""
+        kept = self.missed == 0
+        self.seen_seconds[kept] += elapsed_seconds
+        self.history_seconds[kept] += elapsed_seconds
+
     def observe(
         self,
         rows: Int64,
