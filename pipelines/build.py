@@ -29,6 +29,8 @@ from pipelines.families import (
     family_of,
 )
 from pipelines.stages import Engines
+from pipelines.thread_budget import ThreadPlan
+from vision.batching import BatchOptions, open_session
 from vision.detect.base import Detector
 from vision.errors import ModelError
 from vision.face.base import Embedder, FaceDetector
@@ -36,7 +38,7 @@ from vision.face.embed import EmbedderOptions
 from vision.face.quality import measure
 from vision.face.sizes import LONG_SIDES_PX
 from vision.identify.calibration import Calibration
-from vision.runtime import InferenceSession, RuntimeOptions
+from vision.runtime import InferenceSession, RuntimeOptions, RunWatch
 from vision.track.base import Tracker
 from vision.track.bytetrack import ByteTrack, ByteTrackOptions
 from vision.track.ocsort import OcSort, OcSortOptions
@@ -62,6 +64,8 @@ class PerceptionOptions:
         tracker: for people and vehicles, and for faces.
         runtime: providers and threads of every model.
         calibration: a site's own file for the embedder; None for the shipped one.
+        batches: how calls of several threads are joined; None: they are not.
+        watch_of: makes what is entered around every call of a model, from the model's id; None: nobody measures.
     """
 
     detector: str | None = "yolov3-tiny"
@@ -70,17 +74,26 @@ class PerceptionOptions:
     tracker: TrackerName = "oc-sort"
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     calibration: Path | None = None
+    batches: BatchOptions | None = None
+    watch_of: Callable[[str], RunWatch] | None = None
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """What the settings file says."""
+    def of(cls, config: Config, plan: ThreadPlan | None = None) -> Self:
+        """What the settings file says.
+
+        Args:
+            config: the settings.
+            plan: of a worker whose cameras share the models; None where one thread uses them.
+        """
+        intra_op_threads = plan.intra_op_threads if plan else config.worker.intra_op_threads
         return cls(
             config.models.detector,
             config.models.face_detector,
             config.models.embedder,
             config.tracking.tracker,
-            RuntimeOptions(config.worker.providers, config.worker.intra_op_threads),
+            RuntimeOptions(config.worker.providers, intra_op_threads),
             config.identification.calibration,
+            BatchOptions(plan.max_batch, plan.batch_wait_seconds) if plan else None,
         )
 
 
@@ -269,12 +282,23 @@ def _open_all(store: WeightStore, options: PerceptionOptions) -> dict[ModelRole,
         ("face_detector", options.face_detector, "face"),
         ("embedder", options.embedder, "embed"),
     ]
-    return {
-        role: _open(store, entry_id, task, options.runtime) for role, entry_id, task in wanted if entry_id
-    }
+    opened: dict[ModelRole, _Opened] = {}
+    for role, entry_id, task in wanted:
+        if entry_id:
+            runtime = options.runtime
+            if options.watch_of is not None:
+                runtime = replace(runtime, watch=options.watch_of(entry_id))
+            opened[role] = _open(store, entry_id, task, runtime, options.batches)
+    return opened
 
 
-def _open(store: WeightStore, entry_id: str, task: Task, runtime: RuntimeOptions | None) -> _Opened:
+def _open(
+    store: WeightStore,
+    entry_id: str,
+    task: Task,
+    runtime: RuntimeOptions | None,
+    batches: BatchOptions | None = None,
+) -> _Opened:
     spec = store.catalog.get(entry_id)
     if spec.task != task:
         known = ", ".join(other.id for other in store.catalog.of_task(task))
@@ -282,7 +306,7 @@ def _open(store: WeightStore, entry_id: str, task: Task, runtime: RuntimeOptions
             f"{entry_id!r} is for the task {spec.task}, not {task}; for that there are: {known}"
         )
     try:
-        return _Opened(spec, InferenceSession(store.read(spec.id), runtime))
+        return _Opened(spec, open_session(store.read(spec.id), runtime or RuntimeOptions(), batches))
     except ModelError as error:
         raise ModelError(f"{spec.id}: {error}") from error
 

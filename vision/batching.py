@@ -166,6 +166,17 @@ class BatchingSession(InferenceSession):
                 asked.error = error
 
 
+def open_session(model: bytes, options: RuntimeOptions, batches: BatchOptions | None) -> InferenceSession:
+    """A session that joins calls, or a plain one where none are to be joined.
+
+    Raises:
+        ModelError: as `InferenceSession`.
+    """
+    if batches is None or batches.max_rows == 1:
+        return InferenceSession(model, options)
+    return BatchingSession(model, options, batches)
+
+
 def alike(joined: Sequence[Tensor], single: Sequence[Tensor]) -> bool:
     """Whether two results of one input differ by rounding alone.
 
