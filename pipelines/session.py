@@ -13,7 +13,7 @@ comes with the frames. One session is used by one thread at a time; `set_gallery
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -23,10 +23,12 @@ from pipelines.closer_look import CloserLook
 from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, TrackSummary
 from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
+from pipelines.under_masks import UnderMasks
 from vision.errors import GalleryError, SourceDecodeError, VisionError
 from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
+from vision.polygons import Polygon
 from vision.sources import FrameSource, Picture
 from vision.types import Frame
 
@@ -80,7 +82,8 @@ class CameraSession:
         on_track_end: Callable[[TrackSummary], None] = _ignore,
     ) -> None:
         self._look = CloserLook(options.region_crops)
-        self._engines = engines = self._look.over(engines)
+        self._under_masks = UnderMasks()
+        self._engines = engines = self._under_masks.over(self._look.over(engines))
         self._options = options
         fusion = FusionOptions(
             min_looks=options.min_looks,
@@ -121,6 +124,18 @@ class CameraSession:
     def track_count(self) -> int:
         """Face tracks alive, and so templates held at most."""
         return len(self._faces)
+
+    @property
+    def masked_detections(self) -> int:
+        """Detections dropped so far because they lay under a detection mask."""
+        return self._under_masks.dropped
+
+    def set_detection_masks(self, polygons: Sequence[Polygon]) -> None:
+        """Puts other detection masks in force, from the next frame on.
+
+        People and vehicles are dropped where they stand under one, faces where their centre lies under one.
+        """
+        self._under_masks.set(polygons)
 
     def set_gallery(self, gallery: Gallery | None) -> None:
         """Puts another list in force, from the next frame on.
