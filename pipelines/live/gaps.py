@@ -88,7 +88,7 @@ class GapLog:
             for path in sorted(folder.glob("*.jsonl")):
                 self._read(path)
             self._settle(away_reason)
-        except OSError as error:
+        except (OSError, GapLogError) as error:
             self.close()
             raise GapLogError(f"{folder}: the gaps of the cameras cannot be kept: {error}") from error
 
