@@ -108,7 +108,7 @@ class EvidenceItem(WireModel):
     sha256_sealed: Sha256
     width: int = Field(ge=1)
     height: int = Field(ge=1)
-    media_type: Literal["image/jpeg", "video/webm", "video/x-matroska"] = "image/jpeg"
+    media_type: Literal["image/jpeg", "video/webm", "video/mp4", "video/x-matroska"] = "image/jpeg"
     pts_seconds: float | None = Field(default=None, description="of a picture, on the source's clock")
     began_pts_seconds: float | None = Field(default=None, description="of a clip, on the source's clock")
     duration_seconds: float | None = Field(default=None, ge=0, description="of a clip")

@@ -34,6 +34,7 @@ EvidenceKind: TypeAlias = Literal["frame", "frame_redacted", "probe", "clip", "c
 """The whole frame; the frame with all but the probe's enlarged box pixelated; the face; the video around it, as the
 camera sent it, and redacted like the frame."""
 
+MediaType: TypeAlias = Literal["video/mp4", "video/x-matroska", "video/webm"]
 CLIP_KINDS: frozenset[str] = frozenset({"clip", "clip_redacted"})
 
 SCHEMA = "aiqyn.evidence/1"
@@ -59,7 +60,7 @@ class Clip:
     """
 
     content: bytes = field(repr=False)
-    media_type: str
+    media_type: MediaType
     width: int
     height: int
     began_pts_seconds: float
