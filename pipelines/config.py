@@ -24,8 +24,10 @@ from pydantic import (
 from pipelines.config_base import Address, Folder, Settings, Share, anchored
 from pipelines.config_bus import RedisConfig, StreamsConfig
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
+from pipelines.config_gate import GateSettings, MaskList
 from pipelines.config_problems import describe_problems
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
+from pipelines.config_source import SourceConfig
 from pipelines.config_worker import WorkerConfig
 from pipelines.config_yaml import LocatedYaml, read_yaml
 from pipelines.errors import ConfigError
@@ -95,7 +97,7 @@ class IdentificationConfig(Settings):
     )
 
 
-class CameraSettings(Settings):
+class CameraSettings(SourceConfig):
     """What cameras may share through `camera_defaults`."""
 
     inference_fps: float = Field(default=5.0, gt=0, le=240, description="frames per second the models see")
@@ -106,11 +108,16 @@ class CameraSettings(Settings):
         description="moving parts of each frame searched once more, closely, for small and distant people; "
         "each costs about a third of a frame",
     )
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    open_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     false_alerts_per_1000_faces: WantedRate | None = Field(
         default=None,
         description="wanted rate here; of it and the list's the stricter holds. null: the list's",
+    )
+    motion_gate: GateSettings = Field(default_factory=GateSettings)
+    detection_masks: MaskList = Field(
+        default=(), description="polygons in which nothing is looked for; a version drawn in the console wins"
+    )
+    privacy_masks: MaskList = Field(
+        default=(), description="polygons nothing leaving the worker ever shows; as above"
     )
     clip: ClipConfig = Field(default_factory=ClipConfig)
     priority: float = Field(
