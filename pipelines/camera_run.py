@@ -12,6 +12,7 @@ import structlog
 
 from pipelines.accounting import FrameAccounting
 from pipelines.analysis import total_accounting
+from pipelines.camera_sources import CountsUpstream
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate
 from pipelines.findings import Finding
@@ -54,6 +55,14 @@ class WatchParts:
     min_looks: int
 
 
+def upstream_of(source: FrameSource) -> FrameAccounting:
+    """What became of frames before they could be handed out; safe from any thread."""
+    if isinstance(source, CountsUpstream):
+        return source.upstream()
+    lost = source.undecodable_count
+    return FrameAccounting(read=lost, undecodable=lost)
+
+
 class CameraRun:
     """Plays one source to its end, searching the list that is in force at each frame."""
 
@@ -80,17 +89,19 @@ class CameraRun:
         return self._in_force
 
     def accounting(self) -> FrameAccounting:
-        """What became of every frame of this source so far."""
+        """What became of every frame of this source so far, upstream of here too."""
+        return total_accounting((self.accounting_here(), upstream_of(self._source)))
+
+    def accounting_here(self) -> FrameAccounting:
+        """What became of every frame that came here; to be asked by the thread that plays."""
         now = self._session.accounting() if self._session else FrameAccounting()
-        total = total_accounting((self._before, now))
-        lost = self._source.undecodable_count
-        return replace(total, read=total.read + lost, undecodable=total.undecodable + lost)
+        return total_accounting((self._before, now))
 
     def play(self, told: Callable[[], None]) -> None:
         """Plays until the source ends, the worker stops, or a camera may no longer be searched.
 
         Args:
-            told: called after each frame the models saw, and when the list changed.
+            told: called after each frame the models saw, or did not need to see.
 
         Raises:
             SourceDecodeError: the source stopped being decodable.
@@ -100,11 +111,18 @@ class CameraRun:
             with self._watched_for_stalls():
                 for picture in self._source.pictures():
                     with self._using:
-                        if not self._take(picture, told):
+                        goes_on = self._take(picture, told)
+                        self._note()
+                        if not goes_on:
                             return
                         self._last_picture_seconds = time.monotonic()
         finally:
             self._end_session()
+            self._note()
+
+    def _note(self) -> None:
+        if isinstance(self._source, CountsUpstream):
+            self._source.note(self.accounting_here())
 
     def _take(self, picture: Picture, told: Callable[[], None]) -> bool:
         """Looks at one picture; False where this source is to be left."""
@@ -113,7 +131,11 @@ class CameraRun:
         if session is None:
             self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
             return False
-        self._see(session, picture, told)
+        if picture.still:
+            session.hold(picture.pts_seconds)
+            told()
+        else:
+            self._see(session, picture, told)
         return True
 
     @contextmanager
@@ -210,8 +232,8 @@ class CameraRun:
         told()
 
     def _report(self, finding: Finding) -> None:
-        if self._in_force is None:
-            return
+        if self._in_force is None or self._in_force.gallery.wiped or self._slot.current() is None:
+            return  # revoked or over since this frame was begun
         try:
             candidate = self._parts.maker.make(
                 finding, self._origin, self._in_force.package, self.accounting()

@@ -9,25 +9,27 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 import structlog
 
 from pipelines.accounting import FrameAccounting
+from pipelines.analysis import total_accounting
 from pipelines.analyze_inputs import record_input
-from pipelines.camera_run import WAIT_SECONDS, CameraRun, WatchParts
+from pipelines.camera_run import WAIT_SECONDS, CameraRun, WatchParts, upstream_of
+from pipelines.camera_sources import CameraSources, CountsUpstream, SourcesHere
+from pipelines.camera_status import CameraStatus, Phase
 from pipelines.config import CameraConfig
 from pipelines.errors import PipelineError
+from pipelines.live.messages import DecoderState
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import SessionOptions
 from pipelines.sightings import Origin, SourceClock
 from vision.errors import SourceOpenError, VisionError
 from vision.locations import redact_url, scheme_of
-from vision.sources import FrameSource, SourceOptions
-from vision.video import open_source
+from vision.sources import FrameSource
 
 FIRST_RETRY_SECONDS = 1.0
 ANY_RATE = 1000.0
@@ -37,46 +39,29 @@ LONGEST_RETRY_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
-class Phase(StrEnum):
-    """What a camera is doing."""
-
-    WAITING = "waiting"
-    OPENING = "opening"
-    RUNNING = "running"
-    RETRYING = "retrying"
-    ENDED = "ended"
-    FAILED = "failed"
-    STOPPED = "stopped"
+_READING = frozenset({Phase.OPENING, Phase.RUNNING})
+_NOT_READING = frozenset({Phase.OPENING, Phase.RETRYING, Phase.FAILED})
+"""What a decoder is doing when it gives no pictures, in the words of `DecoderState`, which are these."""
 
 
 @dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """What a camera is doing, for those who watch over it.
+class _Standing:
+    """Where a camera stands: what its thread said last, and the source it reads; replaced as a whole."""
 
-    Attributes:
-        phase: in one word.
-        detail: why, where there is more to say; free of credentials.
-        deployment_id: under which it is searched; None: it is not.
-        gallery_version: of the list in force.
-        frame_accounting: what became of the frames since it was opened last.
-        candidates: published since this process began.
-        lost: findings that could not be published, since this process began.
-    """
-
-    phase: Phase = Phase.WAITING
-    detail: str = ""
-    deployment_id: str | None = None
-    gallery_version: int | None = None
-    frame_accounting: FrameAccounting = field(default_factory=FrameAccounting)
-    candidates: int = 0
-    lost: int = 0
+    status: CameraStatus
+    source: FrameSource | None = None
 
 
 class CameraWatch:
     """Watches one camera until a recording ends, or the worker stops."""
 
     def __init__(
-        self, camera_id: str, config: CameraConfig, parts: WatchParts, now: Callable[[], datetime]
+        self,
+        camera_id: str,
+        config: CameraConfig,
+        parts: WatchParts,
+        now: Callable[[], datetime],
+        sources: CameraSources | None = None,
     ) -> None:
         """
         Args:
@@ -84,6 +69,7 @@ class CameraWatch:
             config: what to open and how.
             parts: shared by all cameras of the worker.
             now: the machine's clock.
+            sources: opens it; None: in this process.
         """
         self.camera_id = camera_id
         self._config = config
@@ -91,14 +77,20 @@ class CameraWatch:
         self._now = now
         self._live = scheme_of(config.source) is not None
         self._slot = ListSlot(now)
-        self._status = CameraStatus()
+        self._sources = sources or SourcesHere()
+        self._standing = _Standing(CameraStatus())
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._thread = threading.Thread(target=self._run, name=f"camera {camera_id}", daemon=True)
 
     @property
     def status(self) -> CameraStatus:
-        """As of now."""
-        return self._status
+        """As of now; while a source is read, with what its decoder says and counts."""
+        standing = self._standing
+        status, source = standing.status, standing.source
+        if source is None:
+            return status
+        total = total_accounting((status.frame_accounting, upstream_of(source)))
+        return replace(_with_state(status, self._sources.state(self.camera_id)), frame_accounting=total)
 
     @property
     def done(self) -> bool:
@@ -112,11 +104,19 @@ class CameraWatch:
     def join(self, timeout_seconds: float) -> None:
         """Waits for the end; the worker's `stop` must be set, or a recording must be over."""
         self._slot.wake()
+        self._wake_source()
         self._thread.join(timeout_seconds)
 
     def set_list(self, search_list: SearchList | None) -> None:
         """Puts another list in force from the next frame on; None: nothing may be searched."""
         self._slot.put(search_list)
+        if search_list is None and self._live:
+            self._wake_source()  # it may be long until the next picture; a recording waits where it is
+
+    def _wake_source(self) -> None:
+        source = self._standing.source
+        if source is not None and isinstance(source, CountsUpstream):
+            source.wake()
 
     def _run(self) -> None:
         try:
@@ -132,7 +132,7 @@ class CameraWatch:
             ]
             _log.error("camera_crashed", camera_id=self.camera_id, places=places)
             self._fail(f"unexpected {type(error).__name__}")
-        if self._parts.stop.is_set() and self._status.phase is not Phase.FAILED:
+        if self._parts.stop.is_set() and self._standing.status.phase is not Phase.FAILED:
             self._tell(Phase.STOPPED)
 
     def _wait_until_searched(self) -> bool:
@@ -140,7 +140,7 @@ class CameraWatch:
         while not self._parts.stop.is_set():
             if self._slot.current() is not None:
                 return True
-            if self._status.phase is not Phase.WAITING:
+            if self._standing.status.phase is not Phase.WAITING:
                 self._tell(Phase.WAITING, "no active deployment")
             self._slot.wait(WAIT_SECONDS)
         return False
@@ -165,38 +165,41 @@ class CameraWatch:
         return True
 
     def _opened(self) -> FrameSource:
-        options = SourceOptions(
-            open_timeout_seconds=self._config.open_timeout_seconds,
-            rtsp_transport=self._config.rtsp_transport,
-        )
-        return open_source(self._config.address(), options)
+        return self._sources.open(self.camera_id, self._config)
 
     def _play(self, source: FrameSource) -> None:
+        # Where frames are counted upstream they were sampled there, too.
+        inference_fps = None if isinstance(source, CountsUpstream) else self._config.inference_fps
         options = SessionOptions(
-            self._config.inference_fps,
+            inference_fps,
             self._config.false_alerts_per_1000_faces or ANY_RATE,
             min_looks=self._parts.min_looks,
             region_crops=self._config.region_crops,
         )
         run = CameraRun(source, self._origin(source), options, self._slot, self._parts)
-        before = self._status
+        before = self._standing.status
 
-        def told() -> None:
+        def told(*, over: bool = False) -> None:
             searched = run.in_force.package if run.in_force else None
             self._retry_seconds = FIRST_RETRY_SECONDS
-            self._status = CameraStatus(
+            status = CameraStatus(
                 Phase.RUNNING if searched else Phase.WAITING,
                 deployment_id=searched.deployment_id if searched else None,
                 gallery_version=searched.version if searched else None,
-                frame_accounting=run.accounting(),
+                frame_accounting=run.accounting() if over else run.accounting_here(),
                 candidates=before.candidates + run.candidates,
                 lost=before.lost + run.lost,
             )
+            if over:
+                status = _with_state(status, self._sources.state(self.camera_id))
+            self._standing = _Standing(status, None if over else source)
 
+        self._standing = _Standing(replace(before, frame_accounting=FrameAccounting()), source)
         try:
             run.play(told)
         finally:
-            told()
+            source.close()  # first, as what was under way upstream gets its fate then
+            told(over=True)
 
     def _origin(self, source: FrameSource) -> Origin:
         if self._live:
@@ -215,6 +218,17 @@ class CameraWatch:
         _log.error("camera_failed", camera_id=self.camera_id, reason=reason)
 
     def _tell(self, phase: Phase, detail: str = "") -> None:
-        self._status = replace(
-            self._status, phase=phase, detail=detail, deployment_id=None, gallery_version=None
+        status = replace(
+            self._standing.status, phase=phase, detail=detail, deployment_id=None, gallery_version=None
         )
+        self._standing = _Standing(status)
+
+
+def _with_state(status: CameraStatus, state: DecoderState | None) -> CameraStatus:
+    """The status with what the decoder says; where that has no camera, so has this process."""
+    if state is None:
+        return status
+    status = replace(status, decoding=state.decoding, fps=state.fps, reconnects=state.reconnects)
+    if status.phase in _READING and state.phase in _NOT_READING:
+        return replace(status, phase=Phase(state.phase), detail=state.detail)
+    return status

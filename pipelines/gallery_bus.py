@@ -17,12 +17,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from redis import Redis
 
-from pipelines.bus import bus_errors
 from pipelines.errors import SealingError
 from pipelines.galleries import GalleryInactiveError, GalleryPackage, open_gallery, seal_gallery
 from pipelines.gallery_versions import GalleryVersions
 from pipelines.signing import SigningKey
-from pipelines.streams import GALLERY_CHANNEL, GALLERY_INDEX, gallery_key
+from pipelines.streams import GALLERY_CHANNEL, GALLERY_INDEX, bus_errors, gallery_key
 from pipelines.worker_keys import WorkerKeys
 
 _log = structlog.get_logger(__name__)

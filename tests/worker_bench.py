@@ -19,12 +19,13 @@ from api.keys.store import KeyStore
 from pipelines import streams
 from pipelines.build import Perception
 from pipelines.bus import CandidateConsumer
+from pipelines.camera_status import WorkerReport
 from pipelines.config import Config
 from pipelines.events import Candidate, ModelRef, utc_now
 from pipelines.galleries import GalleryPackage
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.stages import Engines
-from pipelines.worker import Worker, WorkerReport
+from pipelines.worker import Worker, WorkerPlace
 from pipelines.worker_keys import WorkerKeys
 from tests.fake_engine import (
     CALIBRATION,
@@ -113,7 +114,7 @@ class Bench:
         self.publisher.publish(package, self.store.worker_sealing_key("w1"))
         return package
 
-    def worker(self, **options: Any) -> Worker:
+    def worker(self, place: WorkerPlace | None = None) -> Worker:
         config = Config.model_validate(
             {
                 "paths": {"data_dir": self.tmp_path / "data", "keys_dir": self.tmp_path / "keys"},
@@ -121,7 +122,7 @@ class Bench:
                 "cameras": self.cameras,
             }
         )
-        return Worker(config, self.keys, self.perception, self.redis, **options)
+        return Worker(config, self.keys, self.perception, self.redis, place)
 
     def run(self) -> WorkerReport:
         return self.worker().run(exit_when_done=True)

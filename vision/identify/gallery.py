@@ -100,8 +100,8 @@ class Gallery:
             limit: subjects wanted per embedding, at least 1.
 
         Returns:
-            M answers in the order of the rows; empty ones where the gallery is empty, or its memory was
-            overwritten. Equal similarities come in alphabetical order of their subjects.
+            M answers in the order of the rows; empty ones where the gallery is empty. Where its memory was
+            overwritten, possibly meanwhile, every similarity is 0. Equal similarities come in alphabetical order of their subjects.
 
         Raises:
             GalleryError: another D than the gallery's, values that are not finite, a row that is
@@ -115,7 +115,7 @@ class Gallery:
                 f"embeddings have {probes.shape[1]} numbers, the gallery's templates {self.dimension}: "
                 "they come from different models"
             )
-        if not self.subjects or self.wiped:
+        if not self.subjects:
             return [Identification((), ()) for _ in probes]
         products = probes @ self._templates.T
         probes.fill(0.0)  # a copy of somebody's face: the caller overwrites the original
@@ -125,13 +125,13 @@ class Gallery:
         return [self._ranked(row, count) for row in np.maximum.reduceat(products, self._first_rows, axis=1)]
 
     def similarity_to(self, subject_id: str, embedding: npt.ArrayLike) -> float | None:
-        """How much one embedding (D,) resembles one subject, as in `search`; None where it is not listed any more.
+        """How much one embedding (D,) resembles one subject, as in `search`; None where it is not listed.
 
         Raises:
             GalleryError: as `search`.
         """
         place = bisect_left(self.subjects, subject_id)
-        if place == len(self) or self.subjects[place] != subject_id or self.wiped:
+        if place == len(self) or self.subjects[place] != subject_id:
             return None
         probe = _unit_rows(np.asarray(embedding)[np.newaxis], "an embedding to compare")
         own = self._templates[self._bounds[place] : self._bounds[place + 1]]

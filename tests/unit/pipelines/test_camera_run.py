@@ -34,6 +34,7 @@ class PaintedPicture:
     pts_seconds: float
     key_frame: bool = True
     still: bool = False
+    still: bool = False
 
     def to_frame(self) -> Frame:
         """The picture as pixels."""

@@ -18,7 +18,7 @@ import pytest
 from redis import Redis
 
 from aiqyn.embedded.redis import EmbeddedRedis
-from pipelines.camera_watch import Phase
+from pipelines.camera_status import Phase
 from pipelines.errors import ConfigError, SpoolError
 from pipelines.events import utc_now
 from pipelines.evidence import EvidenceReader
@@ -234,7 +234,7 @@ class TestCamerasApart:
                 raise ZeroDivisionError(str(template_like))
             return real(location, options)
 
-        monkeypatch.setattr("pipelines.camera_watch.open_source", broken)
+        monkeypatch.setattr("pipelines.camera_sources.open_source", broken)
         bench.publish()
         report = bench.run()
         assert report.failed == ("yard",)

@@ -1,0 +1,85 @@
+"""The hash `aiqyn:camera:<id>` of each camera: what a worker says of it to whoever watches over the cameras."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from redis import Redis
+
+from pipelines.camera_status import CameraStatus
+from pipelines.list_keeper import ListKeeper
+from pipelines.live.gaps import GapLog
+from pipelines.streams import bus_errors, camera_key
+
+STATUS_SECONDS = 1.0
+
+
+class CameraStates:
+    """Tells the state of cameras, about once a second; for one thread."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        worker_id: str,
+        lists: ListKeeper,
+        gaps: GapLog,
+        now: Callable[[], datetime],
+    ) -> None:
+        """
+        Args:
+            redis: a client of the worker's user.
+            worker_id: who tells.
+            lists: says which deployments wait and which lists are refused.
+            gaps: when there was nothing to look at.
+            now: the machine's clock.
+        """
+        self._redis = redis
+        self._worker_id = worker_id
+        self._lists = lists
+        self._gaps = gaps
+        self._now = now
+        self._next_seconds = 0.0
+
+    def tell(self, statuses: Mapping[str, CameraStatus], waiting: int, *, now: bool = False) -> None:
+        """Writes the hash of every camera, if it is time.
+
+        Args:
+            statuses: of the cameras, by id.
+            waiting: candidates on disk that Redis has not acknowledged.
+            now: whether it is time already.
+
+        Raises:
+            BusError: Redis is away or refused.
+        """
+        if not now and time.monotonic() < self._next_seconds:
+            return
+        self._next_seconds = time.monotonic() + STATUS_SECONDS
+        with bus_errors("the state of the cameras cannot be told"):
+            for camera_id, status in statuses.items():
+                fields = self._fields(camera_id, status) | {"candidates_waiting": waiting}
+                self._redis.hset(camera_key(camera_id), mapping=fields)
+
+    def _fields(self, camera_id: str, status: CameraStatus) -> dict[Any, Any]:
+        """Empty text where there is nothing to say."""
+        return {
+            "worker_id": self._worker_id,
+            "phase": status.phase.value,
+            "detail": status.detail,
+            "deployment_id": status.deployment_id or "",
+            "gallery_version": status.gallery_version or "",
+            "deployments_waiting": self._lists.waiting_json(camera_id),
+            "lists_refused": self._lists.refused_json(),
+            "frame_accounting": json.dumps(asdict(status.frame_accounting), sort_keys=True),
+            "decoding": status.decoding,
+            "fps": "" if status.fps is None else status.fps,
+            "reconnects": status.reconnects,
+            "gaps": self._gaps.told(camera_id),
+            "candidates": status.candidates,
+            "candidates_lost": status.lost,
+            "updated_at": self._now().isoformat(),
+        }
