@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pipelines.accounting import FrameAccounting
@@ -21,17 +20,22 @@ from pipelines.events import (
     candidate_id,
     utc_now,
 )
-from pipelines.evidence import EvidenceStore
-from pipelines.findings import BestLook, Finding, Xyxy
+from pipelines.evidence import EvidenceKind, EvidenceStore
+from pipelines.findings import BestLook, Finding, FrameResult
 from pipelines.galleries import GalleryPackage
+from pipelines.live.clips import ClipKeeper
 from pipelines.pictures import ShownPictures, shown_pictures
+from pipelines.sealed_looks import SealedLooks
 from vision.errors import ImageError
+from vision.sources import Picture
+from vision.types import Image
 
 MAX_ALTERNATIVES = 5
 MAX_MORE_PROBES = 2
 """Further pictures of the same track that are sealed with a candidate."""
 
-SEALED_LOOKS_KEPT = 16
+LONGEST_WAIT_SECONDS = 30.0
+"""Between a picture's decoding and its being looked at; what claims to be older is not believed."""
 
 LIVE_UNCERTAINTY_SECONDS = 2.0
 """A camera's picture is coded, sent and buffered before it is here; how long that took is not measured."""
@@ -63,10 +67,20 @@ class SourceClock:
     now: Callable[[], datetime] = utc_now
     _anchor: tuple[float, datetime] | None = field(default=None, init=False)
 
-    def saw(self, pts_seconds: float) -> None:
-        """A picture with this time has just come."""
-        if self.live:
-            self._anchor = (pts_seconds, self.now())
+    def saw(self, pts_seconds: float, captured_seconds: float | None = None) -> None:
+        """A picture with this time has just come.
+
+        Args:
+            pts_seconds: on the source's clock.
+            captured_seconds: when it was decoded, Unix time, where another process did that; not believed where
+                it lies in the future or long ago.
+        """
+        if not self.live:
+            return
+        now = self.now()
+        if captured_seconds is not None and 0 <= now.timestamp() - captured_seconds <= LONGEST_WAIT_SECONDS:
+            now = datetime.fromtimestamp(captured_seconds, UTC)
+        self._anchor = (pts_seconds, now)
 
     def at(self, pts_seconds: float) -> ObservedAt:
         """When the picture of that time was taken."""
@@ -80,34 +94,6 @@ class SourceClock:
         return ObservedAt(None, "unknown")
 
 
-class SealedLooks:
-    """Pictures of one source that are sealed already, so that a revision does not store them again.
-
-    Holds references and hashes, no picture, and no more than the latest few.
-    """
-
-    def __init__(self) -> None:
-        self._items: OrderedDict[tuple[int, Xyxy, bool], tuple[EvidenceItem, ...]] = OrderedDict()
-
-    def items(
-        self, look: BestLook, seal: Callable[[BestLook], tuple[EvidenceItem, ...]], *, whole: bool
-    ) -> tuple[EvidenceItem, ...]:
-        """The sealed pictures of a look, sealed now where they were not.
-
-        Args:
-            look: the look.
-            seal: stores its pictures.
-            whole: whether the frame belongs to them, or the face alone.
-        """
-        key = (look.frame_index, look.xyxy, whole)
-        if key not in self._items:
-            self._items[key] = seal(look)
-        self._items.move_to_end(key)
-        while len(self._items) > SEALED_LOOKS_KEPT:
-            self._items.popitem(last=False)
-        return self._items[key]
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a camera's pictures come from.
@@ -118,6 +104,7 @@ class Origin:
         input_sha256: of a recording; None for a camera.
         clock: of the source.
         sealed: its pictures that are stored already.
+        clips: asks for clips of what is found; None: there are none.
     """
 
     camera_id: str
@@ -125,6 +112,34 @@ class Origin:
     input_sha256: str | None
     clock: SourceClock
     sealed: SealedLooks = field(default_factory=SealedLooks)
+    clips: ClipKeeper | None = None
+
+    def came(self, picture: Picture) -> None:
+        """A picture has just come: the clock goes by it, and clips that are complete now are asked for."""
+        captured = getattr(picture, "captured_seconds", None)
+        self.clock.saw(picture.pts_seconds, captured if isinstance(captured, float) else None)
+        if self.clips is not None:
+            if picture.still:
+                self.clips.still(picture.pts_seconds)
+            self.clips.passed(picture.pts_seconds)
+
+    def saw(self, result: FrameResult) -> None:
+        """A picture was looked at."""
+        if self.clips is not None:
+            self.clips.saw(result)
+
+    def announce(self, candidate: Candidate, publish: Callable[[Candidate], Candidate]) -> Candidate:
+        """Publishes a candidate, with its clip once there is one.
+
+        Raises:
+            PipelineError: it cannot be signed or put on disk.
+        """
+        return publish(candidate) if self.clips is None else self.clips.announce(candidate, publish)
+
+    def ended(self) -> None:
+        """The source is closed."""
+        if self.clips is not None:
+            self.clips.ended()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +235,16 @@ class CandidateMaker:
     def _whole(self, look: BestLook) -> tuple[EvidenceItem, ...]:
         shown = _shown(look)
         return (
-            self.evidence.put("frame_redacted", shown.frame_redacted),
-            self.evidence.put("probe", shown.probe),
-            self.evidence.put("frame", look.frame.image),
+            self._put("frame_redacted", shown.frame_redacted, look),
+            self._put("probe", shown.probe, look),
+            self._put("frame", look.frame.image, look),
         )
 
     def _probe(self, look: BestLook) -> tuple[EvidenceItem, ...]:
-        return (self.evidence.put("probe", _shown(look).probe),)
+        return (self._put("probe", _shown(look).probe, look),)
+
+    def _put(self, kind: EvidenceKind, image: Image, look: BestLook) -> EvidenceItem:
+        return self.evidence.put(kind, image).model_copy(update={"pts_seconds": look.pts_seconds})
 
 
 def _shown(look: BestLook) -> ShownPictures:

@@ -32,3 +32,17 @@ def test_a_camera_is_timed_by_its_newest_picture() -> None:
     now = NOON + timedelta(hours=1)
     clock.saw(3.0)
     assert clock.at(2.0) == ObservedAt(now - timedelta(seconds=1), "wall_clock", LIVE_UNCERTAINTY_SECONDS)
+
+
+def test_where_another_process_decoded_its_moment_counts() -> None:
+    clock = SourceClock(live=True, now=lambda: NOON)
+    clock.saw(10.0, (NOON - timedelta(seconds=0.4)).timestamp())
+    assert clock.at(9.0).moment == NOON - timedelta(seconds=1.4)
+
+
+@pytest.mark.parametrize("seconds", [5.0, -3600.0, -1e12])
+def test_a_moment_that_cannot_be_is_not_believed(seconds: float) -> None:
+    """What decodes parses hostile bytes; it may say anything."""
+    clock = SourceClock(live=True, now=lambda: NOON)
+    clock.saw(10.0, NOON.timestamp() + seconds)
+    assert clock.at(10.0).moment == NOON
