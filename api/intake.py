@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -72,8 +73,12 @@ class Intake:
         self._policy = policy
         self._clock = clock
 
-    def accept(self, candidate: Candidate) -> Taken:
+    def accept(self, candidate: Candidate, signed: Mapping[str, Any] | None = None) -> Taken:
         """Keeps a candidate; on return it is committed and its message may be acknowledged.
+
+        Args:
+            candidate: the event.
+            signed: what its signature is over, as it came; None: the event as this version writes it.
 
         Raises:
             IntakeRefusedError: not signed by the worker it names, outside any active deployment, of a
@@ -82,7 +87,7 @@ class Intake:
         """
         now = self._clock()
         try:
-            self._verify_signature(candidate)
+            self._verify_signature(candidate, signed or unsigned_document(candidate))
             shown = None if candidate.withdrawn else _evidence(candidate)
             with self._database.write() as session:
                 _check_deployed(session, candidate, now)
@@ -91,11 +96,9 @@ class Intake:
             self._note_refusal(candidate, refusal, now)
             raise
 
-    def _verify_signature(self, candidate: Candidate) -> None:
+    def _verify_signature(self, candidate: Candidate, signed: Mapping[str, Any]) -> None:
         try:
-            key = verify_event(
-                unsigned_document(candidate), candidate.signature, self._keys.worker_verifying_keys()
-            )
+            key = verify_event(signed, candidate.signature, self._keys.worker_verifying_keys())
         except SealingError as error:
             raise IntakeRefusedError("bad_signature", str(error)) from error
         if key.owner != candidate.worker_id:

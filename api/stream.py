@@ -67,7 +67,7 @@ class Bus:
         received = self._consumer.read(block_seconds=READ_BLOCK_SECONDS)
         for one in received:
             try:
-                taken = self._intake.accept(one.candidate)
+                taken = self._intake.accept(one.candidate, one.signed)
             except IntakeRefusedError as refusal:
                 _log.warning("candidate_refused", entry_id=one.entry_id, code=refusal.code)
                 self._consumer.reject(one.entry_id, one.event_json, f"{refusal.code}: {refusal.reason}")

@@ -7,38 +7,69 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipelines import streams
+from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, checked_candidate
 from pipelines.canonical import canonical_json
-from pipelines.errors import BusError, SealingError
-from pipelines.events import (
-    CANDIDATE_SCHEMA,
-    CONFIRMED_SCHEMA,
-    Candidate,
-    unsigned_document,
-    utc_now,
-)
-from pipelines.signing import SigningKey, VerifyingKeys, sign_event, verify_event
-from pipelines.spool import Spool
+from pipelines.dead_letters import DeadLetters
+from pipelines.errors import SealingError
+from pipelines.events import CANDIDATE_SCHEMA, CONFIRMED_SCHEMA, Candidate, unsigned_document
+from pipelines.signing import SigningKey, VerifyingKeys, sign_event
+from pipelines.spool import Spool, SpoolEntry
+from pipelines.streams import bus_errors
 
-MAX_EVENT_BYTES = 128 * 1024
-"""No candidate comes near; what is larger is not parsed."""
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "CandidateConsumer",
+    "CandidatePublisher",
+    "ConfirmedPublisher",
+    "PublisherState",
+    "ReceivedCandidate",
+    "bus_errors",
+]
 
 MAX_BLOCK_SECONDS = 10.0
 STALE_AFTER_SECONDS = 30.0
 """A consumer that has not acknowledged for so long is taken to be gone."""
 
-_DEAD_EVENT_CHARACTERS = 4096
+BATCH_ENTRIES = 128
+BATCH_BYTES = 1024 * 1024
+"""What is under way at once: enough that the server's fsync is shared, little enough for its memory."""
+
+_Entry = tuple[str, Mapping[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherState:
+    """What a worker's candidates came to, for metrics and the camera's hash.
+
+    Attributes:
+        waiting: events on disk that Redis has not acknowledged.
+        waiting_bytes: what they take there.
+        limit_bytes: what they may take.
+        sent: events Redis has acknowledged, since this process began.
+        lost: events the spool had no room for, since this process began.
+        lost_total: the same since the spool was made, over restarts.
+        damaged: entries found damaged or unreadable, since this process began.
+        unremoved: entries Redis has that the disk does not let go of.
+        refusing: whether the last event found no room.
+    """
+
+    waiting: int
+    waiting_bytes: int
+    limit_bytes: int
+    sent: int
+    lost: int
+    lost_total: int
+    damaged: int
+    unremoved: int
+    refusing: bool
 
 
 class CandidatePublisher:
@@ -50,6 +81,7 @@ class CandidatePublisher:
         self._worker_id = worker_id
         self._key = key
         self._sending = threading.Lock()
+        self._sent = 0
 
     @property
     def waiting_count(self) -> int:
@@ -60,6 +92,27 @@ class CandidatePublisher:
     def lost_count(self) -> int:
         """Events the spool had no room for."""
         return self._spool.refused_count
+
+    @property
+    def sent_count(self) -> int:
+        """Events Redis has acknowledged, since this process began."""
+        return self._sent
+
+    @property
+    def state(self) -> PublisherState:
+        """All counts, as of now."""
+        spool = self._spool
+        return PublisherState(
+            waiting=len(spool),
+            waiting_bytes=spool.size_bytes,
+            limit_bytes=spool.limit_bytes,
+            sent=self._sent,
+            lost=spool.refused_count,
+            lost_total=spool.refused_total,
+            damaged=spool.damaged_count + spool.unreadable_count,
+            unremoved=spool.unremoved_count,
+            refusing=spool.refusing,
+        )
 
     def publish(self, candidate: Candidate) -> Candidate:
         """Signs the candidate and puts it on disk; `flush` sends it.
@@ -78,24 +131,45 @@ class CandidatePublisher:
         self._spool.append(CANDIDATE_SCHEMA, canonical_json(signed.model_dump(mode="json")).decode())
         return signed
 
-    def flush(self) -> int:
+    def flush(self, *, limit_seconds: float | None = None) -> int:
         """Sends what is on disk, oldest first; what was left by an earlier process comes first.
+
+        Many are under way at once, and each goes from the disk on its own reply. Where one is refused it and all
+        after it are sent again, so that the order holds; what was taken twice is known by its id.
+
+        Args:
+            limit_seconds: no further batch is begun after so long; None: until nothing is left.
 
         Returns:
             How many events Redis has acknowledged.
 
         Raises:
             BusError: Redis is away or refused; what is left stays on disk and is sent by the next call.
+            SpoolError: the disk does not give what it holds.
         """
         sent = 0
+        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
         with self._sending:
-            while (entry := self._spool.first()) is not None:
-                fields = {streams.SCHEMA_FIELD: entry.schema, streams.EVENT_FIELD: entry.event}
+            while entries := self._spool.oldest(BATCH_ENTRIES, limit_bytes=BATCH_BYTES):
                 with bus_errors(f"{self.waiting_count} candidates wait on disk"):
-                    self._redis.xadd(streams.CANDIDATES, fields)  # type: ignore[arg-type]
-                self._spool.remove(entry)
-                sent += 1
+                    sent += self._send(entries)
+                if deadline is not None and time.monotonic() > deadline:
+                    break
         return sent
+
+    def _send(self, entries: Sequence[SpoolEntry]) -> int:
+        # No transaction: some servers leave those out when they start again (`pipelines.acl`).
+        with self._redis.pipeline(transaction=False) as batch:
+            for entry in entries:
+                batch.xadd(streams.CANDIDATES, _fields(entry))
+            replies: list[Any] = batch.execute(raise_on_error=False)
+        refusals = [place for place, reply in enumerate(replies) if isinstance(reply, Exception)]
+        taken = refusals[0] if refusals else len(entries)
+        self._spool.remove(*entries[:taken])
+        self._sent += taken
+        if refusals:
+            raise replies[taken]
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +180,13 @@ class ReceivedCandidate:
         entry_id: of the stream; to be acknowledged after the commit.
         candidate: the event.
         event_json: exactly as it came.
+        signed: what its signature is over: the event as JSON values, without the signature.
     """
 
     entry_id: str
     candidate: Candidate
     event_json: str
+    signed: Mapping[str, Any]
 
 
 class CandidateConsumer:
@@ -135,6 +211,7 @@ class CandidateConsumer:
         self._worker_keys = worker_keys
         self._consumer = consumer
         self._stale_after_ms = int(stale_after_seconds * 1000)
+        self._dead = DeadLetters(redis)
         self._dead_count = 0
         self._own_backlog_from: str | None = "0"
 
@@ -175,23 +252,21 @@ class CandidateConsumer:
                 self._redis.xack(streams.CANDIDATES, streams.API_GROUP, *entry_ids)
 
     def reject(self, entry_id: str, event_json: str, reason: str) -> None:
-        """Puts an entry aside that can never be kept: to the dead stream with its reason, then acknowledged.
+        """Puts a candidate aside that can never be kept: to the dead stream with its reason, then acknowledged.
 
         Raises:
             BusError: Redis is away or refused; the entry comes again.
         """
-        fields = {
-            streams.SCHEMA_FIELD: CANDIDATE_SCHEMA,
-            streams.EVENT_FIELD: event_json[:_DEAD_EVENT_CHARACTERS],
-            streams.REASON_FIELD: reason,
-        }
-        with bus_errors("an entry cannot be put aside"):
-            # In this order: twice in the dead stream is harmless, in neither is a loss.
-            self._redis.xadd(streams.DEAD, fields)  # type: ignore[arg-type]
-            self._redis.xack(streams.CANDIDATES, streams.API_GROUP, entry_id)
+        fields = {streams.SCHEMA_FIELD: CANDIDATE_SCHEMA, streams.EVENT_FIELD: event_json}
+        self._put_aside(entry_id, {name.encode(): text.encode() for name, text in fields.items()}, reason)
+
+    def _put_aside(self, entry_id: str, fields: Mapping[bytes, bytes], reason: str) -> None:
+        # In this order: twice in the dead stream is harmless, in neither is a loss.
+        self._dead.put(fields, reason, entry_id)
+        self.ack([entry_id])
         self._dead_count += 1
 
-    def _backlog(self, count: int) -> list[tuple[str, Mapping[bytes, bytes]]]:
+    def _backlog(self, count: int) -> list[_Entry]:
         """Entries given to this consumer before it was restarted, until it has been through them once."""
         if self._own_backlog_from is None:
             return []
@@ -199,54 +274,36 @@ class CandidateConsumer:
         self._own_backlog_from = entries[-1][0] if entries else None
         return entries
 
-    def _stale(self, count: int) -> list[tuple[str, Mapping[bytes, bytes]]]:
+    def _stale(self, count: int) -> list[_Entry]:
         reply: Any = self._redis.xautoclaim(
             streams.CANDIDATES, streams.API_GROUP, self._consumer, self._stale_after_ms, "0-0", count=count
         )
+        gone = [entry_id.decode() for entry_id in reply[2]] if len(reply) > 2 else []
+        if any(entry_id is None for entry_id, _ in reply[1]):  # Redis 6.2 keeps them pending, and names none
+            gone += self._pending_without_entry(count)
+        for entry_id in gone:
+            self._put_aside(entry_id, {}, TRIMMED)
         return _entries(reply[1])
 
-    def _read_group(
-        self, start: str, count: int, block_ms: int | None
-    ) -> list[tuple[str, Mapping[bytes, bytes]]]:
+    def _pending_without_entry(self, count: int) -> list[str]:
+        pending: Any = self._redis.xpending_range(streams.CANDIDATES, streams.API_GROUP, "-", "+", count)
+        ids = [one["message_id"].decode() for one in pending]
+        return [one for one in ids if not self._redis.xrange(streams.CANDIDATES, one, one)]
+
+    def _read_group(self, start: str, count: int, block_ms: int | None) -> list[_Entry]:
         reply: Any = self._redis.xreadgroup(
             streams.API_GROUP, self._consumer, {streams.CANDIDATES: start}, count=count, block=block_ms
         )
         return _entries(reply[0][1]) if reply else []
 
     def _checked(self, entry_id: str, fields: Mapping[bytes, bytes]) -> ReceivedCandidate | None:
-        raw = fields.get(streams.EVENT_FIELD.encode(), b"")
-        text = raw.decode("utf-8", "replace")
         try:
-            candidate = checked_candidate(fields, self._worker_keys())
+            checked = checked_candidate(fields, self._worker_keys())
         except SealingError as error:
-            self.reject(entry_id, text, str(error))
+            self._put_aside(entry_id, fields, str(error))
             return None
-        return ReceivedCandidate(entry_id, candidate, text)
-
-
-def checked_candidate(fields: Mapping[bytes, bytes], keys: VerifyingKeys) -> Candidate:
-    """The candidate in a stream entry, if the worker it names has signed it.
-
-    Raises:
-        SealingError: no candidate, or not signed with a registered key of the worker it names.
-    """
-    if not fields:
-        raise SealingError("the entry was trimmed away before it was read")
-    if fields.get(streams.SCHEMA_FIELD.encode()) != CANDIDATE_SCHEMA.encode():
-        raise SealingError(f"the entry is not of schema {CANDIDATE_SCHEMA}")
-    raw = fields.get(streams.EVENT_FIELD.encode(), b"")
-    if len(raw) > MAX_EVENT_BYTES:
-        raise SealingError(f"the event is larger than {MAX_EVENT_BYTES} bytes")
-    try:
-        candidate = Candidate.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "event"
-        raise SealingError(f"the event is no candidate: {place}: {first['type']}") from error
-    key = verify_event(unsigned_document(candidate), candidate.signature, keys, at=utc_now())
-    if key.owner != candidate.worker_id:
-        raise SealingError("the event is signed by another worker than the one it names")
-    return candidate
+        text = fields[streams.EVENT_FIELD.encode()].decode()
+        return ReceivedCandidate(entry_id, checked.candidate, text, checked.document)
 
 
 class ConfirmedPublisher:
@@ -275,17 +332,10 @@ class ConfirmedPublisher:
         return str(entry_id.decode())
 
 
-def _entries(reply: Any) -> list[tuple[str, Mapping[bytes, bytes]]]:
+def _fields(entry: SpoolEntry) -> dict[Any, Any]:
+    return {streams.SCHEMA_FIELD: entry.schema, streams.EVENT_FIELD: entry.event}
+
+
+def _entries(reply: Any) -> list[_Entry]:
     """Entries with their fields; one that was trimmed away while it was pending has none left."""
     return [(entry_id.decode(), fields or {}) for entry_id, fields in reply if entry_id is not None]
-
-
-@contextmanager
-def bus_errors(what: str) -> Iterator[None]:
-    """Turns what redis-py raises into BusError: `what` could not be done, and why."""
-    try:
-        yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        raise BusError(f"{what}: Redis cannot be reached ({type(error).__name__})") from error
-    except RedisError as error:
-        raise BusError(f"{what}: Redis refused: {error}") from error

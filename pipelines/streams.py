@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from socket import socket
-from ssl import SSLContext, SSLSocket
 from typing import Any
 
 from redis import ConnectionPool, Redis
@@ -39,6 +41,7 @@ WORKERS_GROUP = "workers"
 SCHEMA_FIELD = "schema"
 EVENT_FIELD = "event"
 REASON_FIELD = "reason"
+ENTRY_FIELD = "entry_id"
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 REPLY_TIMEOUT_SECONDS = 15.0
@@ -118,12 +121,35 @@ def connect(
 class _VerifiedConnection(SSLConnection):
     """TLS as `tls_context` says; redis-py's own would believe the system's authorities beside the one named."""
 
-    def __init__(self, *, context: SSLContext, **options: Any) -> None:
+    def __init__(self, *, context: ssl.SSLContext, **options: Any) -> None:
         super().__init__(**options)
         self._context = context
 
-    def _wrap_socket_with_ssl(self, sock: socket) -> SSLSocket:
+    def _wrap_socket_with_ssl(self, sock: socket) -> ssl.SSLSocket:
         return self._context.wrap_socket(sock, server_hostname=self.host)
+
+
+@contextmanager
+def bus_errors(what: str) -> Iterator[None]:
+    """Turns what redis-py raises into BusError: `what` could not be done, and why."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise BusError(f"{what}: Redis cannot be reached ({_reason(error)})") from error
+    except RedisError as error:
+        raise BusError(f"{what}: Redis refused: {error}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """In a word or a line; a certificate that is not believed says why, as else nobody would find out."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not believed: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {cause.reason or 'it ended the connection'}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def ensure_streams(redis: Redis) -> None:

@@ -29,7 +29,9 @@ def line_of(made: AclFile, user: str) -> str:
 @pytest.mark.parametrize("version", [SIX, SEVEN])
 def test_nobody_is_anybody_by_default(version: tuple[int, ...]) -> None:
     first, *others = make(version).text.splitlines()
-    assert first == "user default off sanitize-payload resetchannels -@all"
+    assert first.startswith("user default off resetpass sanitize-payload resetchannels -@all +xadd ")
+    assert first.endswith(" ~aiqyn:*")
+    assert not {"on", "nopass"} & set(first.split())
     for line in others:
         before, _, after = line.partition(" -@all ")
         assert re.fullmatch(r"user \S+ on sanitize-payload #[0-9a-f]{64} resetchannels", before)

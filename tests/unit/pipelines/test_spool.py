@@ -111,7 +111,7 @@ def test_a_full_disk_says_so_and_leaves_nothing_half(
         spool.append("s/1", "event")
     monkeypatch.undo()
     assert spool.refused_count == 1
-    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", ".refused"]
     spool.append("s/1", "next")
     assert drain(spool) == ["next"]
 
