@@ -2,6 +2,7 @@
 
 PipelineError
 ├── ConfigError         a setting; names file and line where there is one
+├── AddressError        an address no camera may have, or whose name is not known
 ├── ModelCheckError     a model that fails its self-test, or cannot be tested
 ├── EnrolError          a reference picture that cannot be used
 ├── SealingError        a seal, signature or key that does not hold
@@ -21,6 +22,10 @@ class PipelineError(Exception):
 
 class ConfigError(PipelineError):
     """A setting that is unknown, missing or out of range."""
+
+
+class AddressError(PipelineError):
+    """A camera's address that leads where it may not, or nowhere. The message holds no credentials."""
 
 
 class ModelCheckError(PipelineError):
