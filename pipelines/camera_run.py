@@ -16,6 +16,7 @@ from pipelines.camera_sources import CountsUpstream
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate
 from pipelines.findings import Finding
+from pipelines.live.clips import ClipDesk
 from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
@@ -45,6 +46,7 @@ class WatchParts:
         inference: whose turn it is on the device; held while models run.
         stop: set when the worker is to end.
         min_looks: as in `SessionOptions`.
+        clips: asks for clips of what is found; None: there are none.
     """
 
     engines: Callable[[], Engines]
@@ -53,6 +55,7 @@ class WatchParts:
     inference: FairTurns
     stop: threading.Event
     min_looks: int
+    clips: ClipDesk | None = None
 
 
 def upstream_of(source: FrameSource) -> FrameAccounting:
@@ -118,6 +121,7 @@ class CameraRun:
                         self._last_picture_seconds = time.monotonic()
         finally:
             self._end_session()
+            self._origin.ended()
             self._note()
 
     def _note(self) -> None:
@@ -126,7 +130,7 @@ class CameraRun:
 
     def _take(self, picture: Picture, told: Callable[[], None]) -> bool:
         """Looks at one picture; False where this source is to be left."""
-        self._origin.clock.saw(picture.pts_seconds)
+        self._origin.came(picture)
         session = self._ready_session()
         if session is None:
             self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
@@ -227,6 +231,7 @@ class CameraRun:
             raise
         with self._parts.inference.turn(self._origin.camera_id):
             result = session.infer(frame)
+        self._origin.saw(result)
         for finding in result.findings:
             self._report(finding)
         told()
@@ -238,7 +243,7 @@ class CameraRun:
             candidate = self._parts.maker.make(
                 finding, self._origin, self._in_force.package, self.accounting()
             )
-            self._parts.publish(candidate)
+            candidate = self._origin.announce(candidate, self._parts.publish)
         except PipelineError as error:
             self.lost += finding.revision == 1
             _log.error("candidate_lost", camera_id=self._origin.camera_id, reason=str(error))

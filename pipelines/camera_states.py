@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from pipelines.camera_status import CameraStatus
+from pipelines.evidence import EvidenceState
 from pipelines.list_keeper import ListKeeper
 from pipelines.live.gaps import GapLog
 from pipelines.streams import bus_errors, camera_key
@@ -29,6 +30,7 @@ class CameraStates:
         lists: ListKeeper,
         gaps: GapLog,
         now: Callable[[], datetime],
+        evidence: Callable[[], EvidenceState] = EvidenceState,
     ) -> None:
         """
         Args:
@@ -37,12 +39,14 @@ class CameraStates:
             lists: says which deployments wait and which lists are refused.
             gaps: when there was nothing to look at.
             now: the machine's clock.
+            evidence: how the worker's evidence store fares.
         """
         self._redis = redis
         self._worker_id = worker_id
         self._lists = lists
         self._gaps = gaps
         self._now = now
+        self._evidence = evidence
         self._next_seconds = 0.0
 
     def tell(self, statuses: Mapping[str, CameraStatus], waiting: int, *, now: bool = False) -> None:
@@ -59,9 +63,16 @@ class CameraStates:
         if not now and time.monotonic() < self._next_seconds:
             return
         self._next_seconds = time.monotonic() + STATUS_SECONDS
+        stored = self._evidence()
+        evidence = {
+            "evidence": stored.phase,
+            "evidence_detail": stored.detail,
+            "evidence_waiting": stored.waiting,
+            "evidence_refused": stored.refused,
+        }
         with bus_errors("the state of the cameras cannot be told"):
             for camera_id, status in statuses.items():
-                fields = self._fields(camera_id, status) | {"candidates_waiting": waiting}
+                fields = self._fields(camera_id, status) | {"candidates_waiting": waiting} | evidence
                 self._redis.hset(camera_key(camera_id), mapping=fields)
 
     def _fields(self, camera_id: str, status: CameraStatus) -> dict[Any, Any]:

@@ -202,16 +202,18 @@ class CameraWatch:
             told(over=True)
 
     def _origin(self, source: FrameSource) -> Origin:
+        desk = self._parts.clips
+        clips = desk.keeper(self.camera_id, self._config.clip) if desk else None
         if self._live:
             clock = SourceClock(live=True, now=self._now)
-            return Origin(self.camera_id, uuid.uuid4().hex, None, clock)
+            return Origin(self.camera_id, uuid.uuid4().hex, None, clock, clips=clips)
         path = Path(self._config.source)
         try:
             sha256 = record_input(path).sha256
         except OSError as error:
             raise SourceOpenError(redact_url(str(path)), error.strerror or "cannot be read") from error
         clock = SourceClock(False, self._config.recorded_at, source.start_seconds, self._now)
-        return Origin(self.camera_id, sha256, sha256, clock)
+        return Origin(self.camera_id, sha256, sha256, clock, clips=clips)
 
     def _fail(self, reason: str) -> None:
         self._tell(Phase.FAILED, reason)

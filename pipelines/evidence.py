@@ -162,10 +162,10 @@ class EvidenceStore:
             }
         )
 
-    def close(self) -> None:
-        """Ends the thread that sends, where there is one."""
+    def close(self, timeout_seconds: float = 10.0) -> None:
+        """Ends the thread that sends, where there is one; what waits is sent at the next start."""
         if self._queue is not None:
-            self._queue.close()
+            self._queue.close(timeout_seconds)
 
     def _keep(
         self, kind: EvidenceKind, content: bytes, context: str, *, width: int, height: int

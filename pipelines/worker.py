@@ -28,16 +28,18 @@ from pipelines.camera_watch import CameraWatch
 from pipelines.config import Config
 from pipelines.errors import BusError, ConfigError, SpoolError
 from pipelines.events import Candidate, utc_now
-from pipelines.evidence import EvidenceStore
 from pipelines.gallery_bus import GalleryFollower
 from pipelines.gallery_versions import GalleryVersions
 from pipelines.list_keeper import ListKeeper
+from pipelines.live.clip_messages import ClipWanted
+from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
 from pipelines.live.schedule import FairTurns
 from pipelines.manifest import this_software
 from pipelines.sightings import CandidateMaker
 from pipelines.spool import Spool
 from pipelines.streams import GALLERY_CHANNEL, bus_errors
+from pipelines.worker_evidence import open_worker_evidence
 from pipelines.worker_keys import WorkerKeys
 
 TURN_SECONDS = 0.2
@@ -46,6 +48,7 @@ GALLERY_CHECK_SECONDS = 1.0
 
 JOIN_SECONDS = 15.0
 LAST_FLUSH_SECONDS = 10.0
+EVIDENCE_CLOSE_SECONDS = 5.0
 REPLACED_JOIN_SECONDS = 1.0
 """Who is to be replaced leaves at once: what is not sent by then, the next one sends."""
 
@@ -62,12 +65,15 @@ class WorkerPlace:
             it goes on with what is left.
         beat: called about five times a second by the main thread, as a sign of life.
         now: the machine's clock.
+        ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
+            no clips.
     """
 
     sources: CameraSources | None = None
     replaceable: bool = False
     beat: Callable[[], None] = lambda: None
     now: Callable[[], datetime] = utc_now
+    ask_clip: Callable[[ClipWanted], None] | None = None
 
 
 class Worker:
@@ -109,7 +115,11 @@ class Worker:
         versions = GalleryVersions(data_dir / "galleries" / f"{keys.worker_id}.json")
         self._follower = GalleryFollower(redis, keys, versions)
         self._lists = ListKeeper(self._follower, perception.models, perception.preprocessing, place.now)
-        self._states = CameraStates(redis, keys.worker_id, self._lists, self.gaps, place.now)
+        self.evidence = open_worker_evidence(config, keys)
+        self.clips = ClipDesk(place.ask_clip, self.evidence, self._publish) if place.ask_clip else None
+        self._states = CameraStates(
+            redis, keys.worker_id, self._lists, self.gaps, place.now, lambda: self.evidence.state
+        )
         parts = self._parts(config)
         self._watches = {
             camera_id: CameraWatch(camera_id, camera, parts, place.now, place.sources)
@@ -212,6 +222,7 @@ class Worker:
         waiting = len(self._spool)
         self._spool.close()
         self.gaps.close()
+        self.evidence.close(0.0 if replace else EVIDENCE_CLOSE_SECONDS)
         return WorkerReport(self.statuses, waiting, replace)
 
     def _last_flush(self) -> None:
@@ -234,7 +245,7 @@ class Worker:
         perception = self._perception
         maker = CandidateMaker(
             self._keys.worker_id,
-            EvidenceStore(config.evidence_address(), self._keys.evidence_public),
+            self.evidence,
             perception.models,
             perception.preprocessing,
             this_software(),
@@ -246,6 +257,7 @@ class Worker:
             inference=FairTurns(),
             stop=self._stop,
             min_looks=config.identification.min_looks,
+            clips=self.clips,
         )
 
 
