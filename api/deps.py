@@ -86,9 +86,19 @@ def supervisor(principal: Active) -> Principal:
     return _of_role(principal, frozenset({Role.SUPERVISOR}))
 
 
+def administrator(principal: Active) -> Principal:
+    """An administrator.
+
+    Raises:
+        ForbiddenError: another role.
+    """
+    return _of_role(principal, frozenset({Role.ADMINISTRATOR}))
+
+
 Operator = Annotated[Principal, Depends(operator)]
 Overseer = Annotated[Principal, Depends(overseer)]
 Supervisor = Annotated[Principal, Depends(supervisor)]
+Administrator = Annotated[Principal, Depends(administrator)]
 
 
 def idempotency_key(

@@ -53,6 +53,25 @@ def read_sequence_cursor(cursor: str | None) -> int:
     raise _not_ours()
 
 
+def pair_cursor(first: str, second: str) -> str:
+    """The cursor of a row in an order of two ids."""
+    return _packed([first, second])
+
+
+def read_pair_cursor(cursor: str | None) -> tuple[str, str] | None:
+    """The row a cursor stands for; None for the first page.
+
+    Raises:
+        BadRequestError: not a cursor of ours.
+    """
+    if cursor is None:
+        return None
+    match _unpacked(cursor):
+        case [str(first), str(second)] if first.isprintable() and second.isprintable():
+            return first, second
+    raise _not_ours()
+
+
 def _packed(values: list[str | int]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 

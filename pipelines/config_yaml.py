@@ -45,7 +45,15 @@ def read_yaml(path: Path) -> LocatedYaml:
     Raises:
         ConfigError: the file is missing, unreadable, too large or not such YAML; names file and line.
     """
-    text = _read_text(path)
+    return parse_yaml(_read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> LocatedYaml:
+    """As `read_yaml`, of a text; `path` is where it came from, for errors.
+
+    Raises:
+        ConfigError: not such YAML; names the line.
+    """
     try:
         _check_bounds(text, path)
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -12,12 +12,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
+from redis import Redis
 
+from pipelines.bus import bus_errors
 from pipelines.canonical import canonical_json
 from pipelines.config_gate import MaskList, polygons
 from pipelines.errors import SealingError
 from pipelines.events import Identifier, Signature, UtcDatetime, WireModel
 from pipelines.signing import SigningKey, VerifyingKeys, sign_event, verify_event
+from pipelines.streams import overlays_key
 from vision.polygons import Polygon
 
 OVERLAYS_SCHEMA = "aiqyn.overlays/1"
@@ -55,6 +58,30 @@ class CameraOverlays:
     changed_at: datetime
     detection_masks: tuple[Polygon, ...] | None = None
     privacy_masks: tuple[Polygon, ...] | None = None
+
+
+class OverlaySender:
+    """Puts overlays where their camera's worker looks for them; for the service."""
+
+    def __init__(self, redis: Redis, key: SigningKey) -> None:
+        """
+        Args:
+            redis: a client of user `api`.
+            key: the galleries key.
+        """
+        self._redis = redis
+        self._key = key
+
+    def send(self, overlays: CameraOverlays) -> None:
+        """Puts the overlays in the place of the camera's earlier ones.
+
+        Raises:
+            SealingError: an id that is not fit for the wire.
+            BusError: Redis is away or refuses.
+        """
+        signed = sign_overlays(overlays, self._key)
+        with bus_errors("overlays cannot be published"):
+            self._redis.set(overlays_key(overlays.camera_id), signed)
 
 
 def sign_overlays(overlays: CameraOverlays, key: SigningKey) -> bytes:

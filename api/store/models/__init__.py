@@ -11,6 +11,7 @@ from api.store.models.lists import (
     Watchlist,
 )
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
+from api.store.models.overlays import Overlay
 from api.store.models.people import Account, LoginSession
 from api.store.models.reviews import (
     CandidateRecord,
@@ -38,6 +39,7 @@ __all__ = [
     "LedgerHead",
     "LoginSession",
     "OutboxEvent",
+    "Overlay",
     "PresentedEvidence",
     "Receipt",
     "ReferenceTemplate",
