@@ -18,6 +18,7 @@ from api.galleries import GalleryService
 from api.intake import Intake
 from api.keys.store import KeyStore
 from api.outlets.outbox import OutboxPublisher
+from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
 from api.passwords import Passwords
 from api.records import RecordService
@@ -34,6 +35,8 @@ from pipelines.events import utc_now
 
 GALLERY_INTERVAL_SECONDS: Final = 2.0
 """How soon a change of a list reaches the workers."""
+
+TRIM_INTERVAL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +58,8 @@ class Services:
     sweeper: ExpirySweeper
     galleries: GalleryService
     templates: TemplateWatch | None
+    overlays: OverlayService
+    overlay_publisher: OverlayPublisher | None
     bus: Bus | None
     outbox: OutboxPublisher | None
     background: Background
@@ -85,15 +90,19 @@ class Services:
 
     def notices(self) -> list[str]:
         """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
+        notices = []
         waiting = len(self.templates.notices) if self.templates else 0
-        if not waiting:
-            return []
-        return [
-            (
+        if waiting:
+            notices.append(
                 f"{waiting} galleries are refused by their workers, whose embedder made other templates: run `aiqyn enrol "
                 "--refresh`; the log names them"
             )
-        ]
+        held = len(self.bus.trimmer.held) if self.bus else 0
+        if held:
+            notices.append(
+                f"{held} streams grow: a group of readers does not acknowledge; the log names them"
+            )
+        return notices
 
     def _database_state(self) -> str:
         try:
@@ -143,6 +152,8 @@ def build_services(
     references = ReferenceService(database, vault, clock)
     galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
     templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
+    overlays = OverlayService(database, clock)
+    publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
     services = Services(
         settings=settings,
         database=database,
@@ -161,6 +172,8 @@ def build_services(
         sweeper=sweeper,
         galleries=galleries,
         templates=templates,
+        overlays=overlays,
+        overlay_publisher=publisher,
         bus=bus,
         outbox=outbox,
         background=Background([]),
@@ -174,7 +187,7 @@ def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
     redis = connect_bus(
         settings.redis_url, settings.redis_username, settings.redis_password, settings.redis_security
     )
-    return Bus(redis, intake, keys)
+    return Bus(redis, intake, keys, ages=settings.stream_ages)
 
 
 def _background(services: Services) -> Background:
@@ -188,7 +201,12 @@ def _background(services: Services) -> Background:
             BackgroundLoop("intake", services.bus.take_in, 0.0),
             BackgroundLoop("outbox", services.outbox.run_once, interval),
             BackgroundLoop("galleries", services.galleries.run_once, GALLERY_INTERVAL_SECONDS),
+            BackgroundLoop("trimming", services.bus.trimmer.run_once, TRIM_INTERVAL_SECONDS),
         ]
+    if services.overlay_publisher is not None:
+        loops.append(
+            BackgroundLoop("overlays", services.overlay_publisher.run_once, GALLERY_INTERVAL_SECONDS)
+        )
     if services.templates is not None:
         loops.append(BackgroundLoop("templates", services.templates.run_once, GALLERY_INTERVAL_SECONDS))
     return Background(loops)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from api.review.policies import ReviewPolicy
+from api.trimming import stream_ages
 from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
+from pipelines.config_bus import StreamsConfig
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,6 +28,7 @@ class Settings:
         redis_username: the ACL user of this process.
         redis_password: of that user.
         redis_security: how the way to Redis is protected.
+        stream_ages: how long entries stay in Redis, by stream.
         session_lifetime: how long a login lasts.
         sweep_interval_seconds: how often hold, expiry and outbox are looked at.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
@@ -40,6 +44,7 @@ class Settings:
     redis_username: str | None = None
     redis_password: str | None = None
     redis_security: BusSecurity = field(default_factory=BusSecurity)
+    stream_ages: Mapping[str, timedelta] = field(default_factory=lambda: stream_ages(StreamsConfig()))
     session_lifetime: timedelta = timedelta(hours=12)
     sweep_interval_seconds: float = 0.5
     run_background: bool = True
@@ -81,5 +86,6 @@ def settings_from(
         redis_username=config.redis.username,
         redis_password=None if password is None else password.get_secret_value(),
         redis_security=config.redis.security(),
+        stream_ages=stream_ages(config.streams),
         https=https,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -13,10 +15,12 @@ from sqlalchemy.exc import OperationalError
 from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
 from api.template_watch import CameraReports
+from api.trimming import StreamTrimmer
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
 from pipelines.bus_address import BusSecurity
 from pipelines.errors import PipelineError
 from pipelines.gallery_bus import GalleryPublisher
+from pipelines.overlay_package import OverlaySender
 from pipelines.streams import connect, ensure_streams
 
 READ_BLOCK_SECONDS: Final = 1.0
@@ -44,7 +48,23 @@ def connect_bus(
 class Bus:
     """One connection for reading candidates and writing confirmed matches and galleries."""
 
-    def __init__(self, redis: Redis, intake: Intake, keys: KeyStore, *, consumer: str | None = None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        intake: Intake,
+        keys: KeyStore,
+        *,
+        consumer: str | None = None,
+        ages: Mapping[str, timedelta] | None = None,
+    ) -> None:
+        """
+        Args:
+            redis: a client of the user `api`.
+            intake: keeps what comes in.
+            keys: with which candidates are checked and galleries signed.
+            consumer: name within the group, the same after a restart; after this host where None.
+            ages: how long entries stay, by stream; None: nothing is trimmed.
+        """
         self._redis = redis
         self._intake = intake
         self._keys = keys
@@ -53,7 +73,9 @@ class Bus:
         self._failures: dict[str, int] = {}
         self._publisher = ConfirmedPublisher(redis)
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
+        self.overlays = OverlaySender(redis, keys.galleries_key())
         self.cameras = CameraReports(redis)
+        self.trimmer = StreamTrimmer(redis, ages or {})
 
     def take_in(self) -> int:
         """Reads the next candidates, keeps each, and acknowledges it after its commit.

@@ -14,16 +14,20 @@ import pytest
 from redis import Redis
 
 from aiqyn.embedded.redis import EmbeddedRedis
-from aiqyn.embedded.redis_server import PROGRAMS, WEIGHTS_ID, RedisServer, inspect_server
+from aiqyn.embedded.redis_server import PROGRAMS, RedisServer, inspect_server
 from pipelines.acl import WorkerAccount
 from pipelines.config import load_config
 from weights.catalog import load_catalog
 from weights.errors import WeightsError
 from weights.store import WeightStore
 
-KINDS = ("6.2", pytest.param("7", marks=pytest.mark.system))
-"""The oldest server we carry, without selectors; and the machine's own of 7.0 or newer, with them: a Debian
-package, so those tests are run by `make test-system`."""
+KINDS = (
+    "6.2",
+    pytest.param("7", marks=pytest.mark.system),
+    pytest.param("valkey", marks=pytest.mark.system),
+)
+"""The oldest server we carry, without selectors; the machine's own of 7.0 or newer, with them: a Debian package;
+and Valkey, the machine's own or the one in the weights cache. All but the first are run by `make test-system`."""
 
 WORKERS = (WorkerAccount("w1", ("gate", "yard")), WorkerAccount("w2", ("dock",)))
 INTEGRATORS = ("control-room",)
@@ -33,16 +37,23 @@ INTEGRATORS = ("control-room",)
 def find_kind(kind: str) -> RedisServer | str:
     """The server of that kind, or why there is none."""
     if kind == "6.2":
-        try:
-            store = WeightStore(load_config(None).paths.weights_dir, load_catalog())
-            return inspect_server(store.path(WEIGHTS_ID), origin="weights")
-        except WeightsError:
-            return f"the weights cache lacks {WEIGHTS_ID}: run `make weights-test`"
-    for name in PROGRAMS:
+        return _from_cache("redis-server")
+    if kind == "valkey":
+        found = shutil.which("valkey-server")
+        return _from_cache("valkey-server") if found is None else inspect_server(Path(found))
+    for name in reversed(PROGRAMS):
         found = shutil.which(name)
         if found is not None and (server := inspect_server(Path(found))).version >= (7, 0, 0):
             return server
-    return "this machine has no valkey-server or redis-server of 7.0 or newer"
+    return "this machine has no redis-server or valkey-server of 7.0 or newer"
+
+
+def _from_cache(entry_id: str) -> RedisServer | str:
+    try:
+        store = WeightStore(load_config(None).paths.weights_dir, load_catalog())
+        return inspect_server(store.path(entry_id), origin="weights")
+    except WeightsError:
+        return f"the weights cache lacks {entry_id}: run `make weights-test`"
 
 
 @pytest.fixture(params=KINDS)

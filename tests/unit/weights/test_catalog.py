@@ -21,7 +21,7 @@ def test_the_shipped_catalogue_has_what_the_pipeline_needs() -> None:
     assert catalog.default_ids() == ("centerface", "mobilefacenet-faceplugin", "yolov3-tiny")
     embedders = [spec.id for spec in catalog.of_task("embed")]
     assert embedders == ["mobilefacenet-faceplugin", "dlib-resnet", "sface-2021dec", "auraface"]
-    assert [spec.id for spec in catalog.of_task("program")] == ["redis-server"]
+    assert [spec.id for spec in catalog.of_task("program")] == ["redis-server", "valkey-server"]
     assert {spec.id for spec in catalog if spec.is_model and spec.source.kind != "url"} == set(MODELS)
     assert len(catalog) == len(list(catalog))
 
