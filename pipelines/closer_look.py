@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from pipelines.stages import Engines
 from vision.boxes import area
 from vision.detect.base import Detector
 from vision.detect.motion import Box, MotionRegions
@@ -38,8 +37,24 @@ _LEAST_GAIN = 1.5
 Found = TypeVar("Found", Detections, Faces)
 
 
+@dataclass(frozen=True, slots=True)
+class FaceSearch:
+    """How faces are searched in one picture.
+
+    Attributes:
+        long_side_px: the whole picture is shrunk to this.
+        closely: moving parts are searched as well.
+    """
+
+    long_side_px: int
+    closely: bool
+
+
 class CloserLook:
     """What one camera's detectors look at more closely; one instance per camera.
+
+    `see`, `face_search` and `note` are called once for each picture, in order; `objects` and `faces` depend on their
+    arguments alone.
 
     Args:
         crops: of moving parts searched in each picture, for objects and for faces; 0: none.
@@ -49,33 +64,42 @@ class CloserLook:
         self._crops = crops
         self._motion = MotionRegions()
         self._sizes = FaceSizes()
-        self._moving: list[Box] = []
 
-    def see(self, image: Image) -> None:
-        """Finds out what moves in the picture that both detectors are given next."""
-        self._moving = self._motion.update(image) if self._crops else []
+    def see(self, image: Image) -> tuple[Box, ...]:
+        """What moves in a picture since those before it, the largest first."""
+        return tuple(self._motion.update(image)) if self._crops else ()
 
     def reset(self) -> None:
         """The scene changed: what was still there is not now."""
         self._motion.reset()
 
-    def over(self, engines: Engines) -> Engines:
-        """The engines with this camera's closer look around their detectors."""
-        detector = CloserDetector(engines.detector, self) if engines.detector else None
-        return replace(
-            engines, detector=detector, face_detector=CloserFaceDetector(engines.face_detector, self)
-        )
-
-    def objects(self, image: Image, detector: Detector) -> Detections:
+    def objects(self, image: Image, moving: Sequence[Box], detector: Detector) -> Detections:
         """Objects of the whole picture, and of moving parts of it."""
         whole = detector.detect(image)
-        parts = self._parts(image, OBJECT_CROP_PX, detector.detect, _moved_detections)
+        parts = self._parts(image, moving, OBJECT_CROP_PX, detector.detect, _moved_detections)
         return merge_detections(whole, parts) if parts else whole
 
-    def faces(self, image: Image, detector: FaceDetector) -> Faces:
+    def face_search(self, image: Image) -> FaceSearch:
+        """How faces are to be searched in the next picture, by the faces of those before it."""
+        return FaceSearch(self._sizes.long_side_px(max(image.shape[:2])), self._is_close())
+
+    def foreseen(self, image: Image, number: int) -> FaceSearch:
+        """What `face_search` says of a picture, should those before it not change that.
+
+        Args:
+            image: the picture.
+            number: of the picture, counted from 1.
+        """
+        return FaceSearch(self._sizes.foreseen_px(max(image.shape[:2]), number), self._is_close())
+
+    def note(self, faces: Faces) -> None:
+        """Takes in the faces of the picture `face_search` was last asked about."""
+        self._sizes.note(faces.xyxy)
+
+    def faces(self, image: Image, moving: Sequence[Box], search: FaceSearch, detector: FaceDetector) -> Faces:
         """Faces of the whole picture at the size this camera asks for, and of moving parts where they are small."""
         height, width = image.shape[:2]
-        shrink = self._sizes.long_side_px(max(height, width)) / max(height, width)
+        shrink = search.long_side_px / max(height, width)
         if shrink < 1:
             smaller, placement = resize(
                 image, (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -86,62 +110,30 @@ class CloserLook:
             )
         else:
             whole = detector.detect(image)
+        if not search.closely:
+            return whole
+        parts = self._parts(image, moving, FACE_CROP_PX, lambda crop: _grown(crop, detector), _moved_faces)
+        return merge_faces(whole, parts) if parts else whole
+
+    def _is_close(self) -> bool:
         small_px = self._sizes.small_px
-        if small_px is None or small_px < SMALL_FACE_PX:
-            parts = self._parts(image, FACE_CROP_PX, lambda crop: _grown(crop, detector), _moved_faces)
-            whole = merge_faces(whole, parts) if parts else whole
-        self._sizes.note(whole.xyxy)
-        return whole
+        return small_px is None or small_px < SMALL_FACE_PX
 
     def _parts(
         self,
         image: Image,
+        moving: Sequence[Box],
         side_px: int,
         detect: Callable[[Image], Found],
         moved: Callable[[Found, Box], Found],
     ) -> list[Found]:
         size_wh = (image.shape[1], image.shape[0])
         parts = []
-        for crop in choose_crops(self._moving, size_wh, side_px, max(size_wh) / _LEAST_GAIN, self._crops):
+        for crop in choose_crops(moving, size_wh, side_px, max(size_wh) / _LEAST_GAIN, self._crops):
             left, top, right, bottom = crop
             found = moved(detect(np.ascontiguousarray(image[top:bottom, left:right])), crop)
             parts.append(found[np.flatnonzero(whole_in_crop(found.xyxy, crop, size_wh))])
         return parts
-
-
-class CloserDetector:
-    """A `Detector` of one camera."""
-
-    def __init__(self, detector: Detector, look: CloserLook) -> None:
-        self._detector = detector
-        self._look = look
-        self.labels = detector.labels
-
-    @property
-    def min_confidence(self) -> float:
-        """Of the detector within."""
-        return self._detector.min_confidence
-
-    def detect(self, image: Image) -> Detections:
-        """See `Detector.detect`."""
-        return self._look.objects(image, self._detector)
-
-
-class CloserFaceDetector:
-    """A `FaceDetector` of one camera."""
-
-    def __init__(self, detector: FaceDetector, look: CloserLook) -> None:
-        self._detector = detector
-        self._look = look
-
-    @property
-    def min_confidence(self) -> float:
-        """Of the detector within."""
-        return self._detector.min_confidence
-
-    def detect(self, image: Image) -> Faces:
-        """See `FaceDetector.detect`."""
-        return self._look.faces(image, self._detector)
 
 
 def _grown(crop: Image, detector: FaceDetector) -> Faces:

@@ -120,8 +120,13 @@ class FaceTracks:
         Returns:
             Every face found, and what became evident.
         """
+        return self.follow(frame, self._engines.face_detector.detect(frame.image), objects, watch)
+
+    def follow(
+        self, frame: Frame, faces: Faces, objects: tuple[ObjectSeen, ...], watch: Watch | None
+    ) -> tuple[tuple[FaceSeen, ...], tuple[Finding, ...]]:
+        """As `update`, where the detector has been run already."""
         self._looked_pts_seconds = frame.pts_seconds
-        faces = self._engines.face_detector.detect(frame.image)
         tracked = self._tracker.update(roomier(faces, self._options.tracking_box_factor), frame.pts_seconds)
         seen = tracked.detection_index >= 0
         rows, keys = tracked.detection_index[seen], tracked.track_id[seen]

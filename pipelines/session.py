@@ -16,21 +16,24 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from pipelines.accounting import FrameAccounting
-from pipelines.closer_look import CloserLook
 from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
-from pipelines.findings import FrameResult, TrackSummary
-from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler, SceneCuts
+from pipelines.findings import FrameResult, ObjectSeen, TrackSummary
+from pipelines.frame_search import Found, FrameSearch, Prepared
+from pipelines.look_ahead import LookAhead
+from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler
 from pipelines.under_masks import UnderMasks
 from vision.errors import GalleryError, SourceDecodeError, VisionError
 from vision.identify.calibration import OperatingPoint
 from vision.identify.fusion import FusionOptions
 from vision.identify.gallery import Gallery
 from vision.polygons import Polygon
-from vision.sources import FrameSource, Picture
-from vision.types import Frame
+from vision.sources import FrameSource
+from vision.types import Detections, Frame
+
+Converted = TypeVar("Converted")
 
 MOST_HELD_SECONDS = 60.0
 """Twice the longest time between two looks that a motion gate may be set to."""
@@ -81,9 +84,9 @@ class CameraSession:
         options: SessionOptions,
         on_track_end: Callable[[TrackSummary], None] = _ignore,
     ) -> None:
-        self._look = CloserLook(options.region_crops)
+        self._search = FrameSearch(engines, options.region_crops)
         self._under_masks = UnderMasks()
-        self._engines = engines = self._under_masks.over(self._look.over(engines))
+        self._engines = engines
         self._options = options
         fusion = FusionOptions(
             min_looks=options.min_looks,
@@ -94,7 +97,6 @@ class CameraSession:
         if engines.detector is not None:
             self._objects = ObjectStage(engines.detector, engines.new_object_tracker())
         self._sampler = Sampler(options.inference_fps)
-        self._cuts = SceneCuts()
         self._counter = FrameCounter()
         self._watch: Watch | None = None
         self._first_pts_seconds = self._last_pts_seconds = self._looked_pts_seconds = -math.inf
@@ -169,12 +171,15 @@ class CameraSession:
         Tracks not seen for too long end here, whatever the inference rate is. A picture that is not
         wanted is counted as not sampled; one that is must be given to `infer`.
         """
+        wanted = self._sampler.wants(pts_seconds)
+        self._pass(pts_seconds, wanted)
+        return wanted
+
+    def _pass(self, pts_seconds: float, wanted: bool) -> None:
         self._go_on(pts_seconds)
         self._faces.expire(pts_seconds)
-        wanted = self._sampler.wants(pts_seconds)
         if not wanted:
             self._counter.not_sampled()
-        return wanted
 
     def hold(self, pts_seconds: float) -> None:
         """Goes on to the time of a frame that nobody looks at, because nothing moved since the one before.
@@ -204,48 +209,87 @@ class CameraSession:
         Raises:
             VisionError: a model or the list failed on it; the frame counts as dropped.
         """
+        prepared = self._search.prepare(frame)
+        return self._conclude(prepared, lambda: self._search.detect(prepared))
+
+    def _conclude(self, prepared: Prepared, detected: Callable[[], Found]) -> FrameResult:
+        """What follows from what the detectors found; `detected` gives it, or raises what kept them from it."""
+        frame = prepared.frame
         self._looked_pts_seconds = frame.pts_seconds
-        scene_cut = self._cuts.is_cut(frame.image)
-        if scene_cut:
+        if prepared.scene_cut:
             self.end_tracks()
-            self._look.reset()
-        self._look.see(frame.image)
         try:
-            objects = self._objects.update(frame.image, frame.pts_seconds) if self._objects else ()
-            faces, findings = self._faces.update(frame, objects, self._watch)
+            found = detected()
+            faces = self._search.settled(prepared, found)
+            faces = self._under_masks.left(faces, frame.image, "centre")
+            objects = self._followed(found.objects, frame)
+            seen, findings = self._faces.follow(frame, faces, objects, self._watch)
         except VisionError:
             self.note_dropped("inference_failed")
             raise
         self._counter.inferred()
-        return FrameResult(frame, faces, objects, findings, scene_cut)
+        return FrameResult(frame, seen, objects, findings, prepared.scene_cut)
+
+    def _followed(self, found: Detections | None, frame: Frame) -> tuple[ObjectSeen, ...]:
+        if self._objects is None or found is None:
+            return ()
+        left = self._under_masks.left(found, frame.image, "bottom_centre")
+        return self._objects.follow(left, frame.pts_seconds)
 
     def process(self, frame: Frame) -> FrameResult | None:
         """`wants` and `infer` in one, for whoever has whole frames; None where it is passed over."""
         return self.infer(frame) if self.wants(frame.pts_seconds) else None
 
-    def run(self, source: FrameSource, stop: Callable[[], bool] = _never) -> Iterator[FrameResult]:
+    def run(
+        self, source: FrameSource, stop: Callable[[], bool] = _never, threads: int = 1
+    ) -> Iterator[FrameResult]:
         """The results of a source's frames as they come, until it ends or `stop` says so.
 
         `stop` is asked before each picture. Only pictures the models see are converted to pixels.
         However the iteration ends, every track has ended with it.
 
+        Args:
+            source: read once.
+            stop: says when to end.
+            threads: work at the same time, this one included; the results are the same with any number.
+
         Raises:
             SourceDecodeError: the source stopped being decodable; what came before stands.
+            VisionError: a model failed; as above.
         """
-        self._undecodable = lambda: source.undecodable_count
         try:
-            for picture in source.pictures():
-                if stop():
-                    self.note_dropped("stopped")
-                    return
-                if self.wants(picture.pts_seconds):
-                    yield self.infer(self._converted(picture))
+            if threads > 1:
+                yield from self._run_ahead(source, stop, threads)
+            else:
+                yield from self._run_in_turn(source, stop)
         finally:
             self.end_tracks()
 
-    def _converted(self, picture: Picture) -> Frame:
+    def _run_in_turn(self, source: FrameSource, stop: Callable[[], bool]) -> Iterator[FrameResult]:
+        self._undecodable = lambda: source.undecodable_count
+        for picture in source.pictures():
+            if stop():
+                self.note_dropped("stopped")
+                return
+            if self.wants(picture.pts_seconds):
+                yield self.infer(self._counted(picture.to_frame))
+
+    def _run_ahead(
+        self, source: FrameSource, stop: Callable[[], bool], threads: int
+    ) -> Iterator[FrameResult]:
+        with LookAhead(source, self._sampler.wants, self._search, threads) as ahead:
+            self._undecodable = lambda: ahead.undecodable_count
+            for picture in ahead:
+                if stop():
+                    self.note_dropped("stopped")
+                    return
+                self._pass(picture.pts_seconds, picture.wanted)
+                if picture.wanted:
+                    yield self._conclude(self._counted(picture.prepared.result), picture.found)
+
+    def _counted(self, convert: Callable[[], Converted]) -> Converted:
         try:
-            return picture.to_frame()
+            return convert()
         except SourceDecodeError:
             self.note_dropped("not_converted")
             raise

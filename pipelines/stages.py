@@ -197,7 +197,10 @@ class ObjectStage:
 
     def update(self, image: Image, pts_seconds: float) -> tuple[ObjectSeen, ...]:
         """The objects of this frame that the tracker reports."""
-        found = self._detector.detect(image)
+        return self.follow(self._detector.detect(image), pts_seconds)
+
+    def follow(self, found: Detections, pts_seconds: float) -> tuple[ObjectSeen, ...]:
+        """As `update`, where the detector has been run already."""
         tracks = self._tracker.update(found[np.isin(found.class_id, self._wanted_ids)], pts_seconds)
         return tuple(
             ObjectSeen(

@@ -30,6 +30,7 @@ class FaceSizes:
 
     def __init__(self) -> None:
         self._sizes_px: deque[float] = deque(maxlen=_REMEMBERED_FACES)
+        self._small_px: float | None = None
         self._pictures = 0
 
     def note(self, xyxy: Boxes) -> None:
@@ -38,15 +39,17 @@ class FaceSizes:
         Args:
             xyxy: (N, 4) pixels of the picture as it came.
         """
+        if not len(xyxy):
+            return
         self._sizes_px.extend(float(side) for side in np.sqrt(area(xyxy)))
+        if len(self._sizes_px) >= _ENOUGH_FACES:
+            sizes: npt.NDArray[np.float64] = np.array(self._sizes_px)
+            self._small_px = float(np.quantile(sizes, _SMALL_SHARE))
 
     @property
     def small_px(self) -> float | None:
         """The size that one face in ten is smaller than; None until enough were seen."""
-        if len(self._sizes_px) < _ENOUGH_FACES:
-            return None
-        sizes: npt.NDArray[np.float64] = np.array(self._sizes_px)
-        return float(np.quantile(sizes, _SMALL_SHARE))
+        return self._small_px
 
     def long_side_px(self, picture_long_side_px: int) -> int:
         """The size to search the next picture at; never larger than the picture.
@@ -55,6 +58,15 @@ class FaceSizes:
             picture_long_side_px: of the picture as it comes.
         """
         self._pictures += 1
+        return self.foreseen_px(picture_long_side_px, self._pictures)
+
+    def foreseen_px(self, picture_long_side_px: int, number: int) -> int:
+        """What `long_side_px` says of a picture, should those before it show no face of another size.
+
+        Args:
+            picture_long_side_px: of the picture as it comes.
+            number: of the picture, counted from 1.
+        """
         largest = min(picture_long_side_px, LONG_SIDES_PX[-1])
         small_px = self.small_px
         if small_px is None:
@@ -64,4 +76,4 @@ class FaceSizes:
         else:
             wanted = picture_long_side_px * _WANTED_FACE_PX / small_px
             usual = min(next((side for side in LONG_SIDES_PX if side >= wanted), largest), largest)
-        return largest if self._pictures % _LARGEST_EVERY == 0 else usual
+        return largest if number % _LARGEST_EVERY == 0 else usual

@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 
 from pipelines.closer_look import FACE_CROP_PX, FACE_GROWTH, OBJECT_CROP_PX, CloserLook
-from tests.fake_engine import FakeFaceDetector, Painted, fake_engines, paint
 from vision.types import Detections, Faces, Image
 
 SIZE_WH = (1280, 720)
-SMALL = Painted(7, (900, 200, 916, 216))
 
 
 @dataclass
@@ -58,8 +56,9 @@ def picture(*squares: tuple[int, int, int]) -> Image:
 def seen(look: CloserLook, detector: ShortSighted, *pictures: Image) -> Faces:
     found = Faces.empty()
     for image in pictures:
-        look.see(image)
-        found = look.faces(image, detector)
+        moving = look.see(image)
+        found = look.faces(image, moving, look.face_search(image), detector)
+        look.note(found)
     return found
 
 
@@ -89,8 +88,7 @@ def test_a_camera_of_large_faces_is_searched_small_and_without_crops() -> None:
 def test_objects_are_searched_in_crops_at_full_resolution() -> None:
     look, detector = CloserLook(1), SizesSeen()
     for image in (picture(), picture((900, 200, 16))):
-        look.see(image)
-        look.objects(image, detector)
+        look.objects(image, look.see(image), detector)
     assert detector.seen_wh == [SIZE_WH, SIZE_WH, (OBJECT_CROP_PX, OBJECT_CROP_PX)]
 
 
@@ -99,16 +97,5 @@ def test_a_small_picture_has_no_crops() -> None:
     for light in (60, 220):
         image = np.full((360, 480, 3), 60, np.uint8)
         image[100:130, 100:130] = light
-        look.see(image)
-        look.objects(image, detector)
+        look.objects(image, look.see(image), detector)
     assert detector.seen_wh == [(480, 360), (480, 360)]
-
-
-def test_the_engines_of_a_session_are_looked_through_and_nothing_else_changes() -> None:
-    engines = fake_engines()
-    over = CloserLook(1).over(engines)
-    assert over.embedder is engines.embedder
-    assert over.face_detector.min_confidence == engines.face_detector.min_confidence
-    assert isinstance(engines.face_detector, FakeFaceDetector)
-    image = paint([SMALL], SIZE_WH)
-    assert len(over.face_detector.detect(image)) == len(engines.face_detector.detect(image)) == 1
