@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
@@ -26,7 +26,7 @@ from api.store.overlays import OverlayPosition, OverlayRepository, corners
 from pipelines.canonical import canonical_json
 from pipelines.config_yaml import parse_yaml
 from pipelines.errors import ConfigError
-from pipelines.overlay_package import CameraOverlays, OverlaySender
+from pipelines.overlay_package import CameraOverlays
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +34,13 @@ RESEND_AFTER: Final = timedelta(seconds=60)
 """What the bus holds is written anew so often, in case it was emptied."""
 
 _TICK: Final = timedelta(microseconds=1)
+
+
+class OverlayBoard(Protocol):
+    """Where workers look for the overlays of their cameras."""
+
+    def send(self, overlays: CameraOverlays) -> None:
+        """Puts a camera's overlays in the place of earlier ones."""
 
 
 class OverlayService:
@@ -187,9 +194,9 @@ class _Sent:
 class OverlayPublisher:
     """Keeps what lies on the bus for every camera's worker in step with the versions."""
 
-    def __init__(self, service: OverlayService, sender: OverlaySender, clock: Clock) -> None:
+    def __init__(self, service: OverlayService, board: OverlayBoard, clock: Clock) -> None:
         self._service = service
-        self._sender = sender
+        self._board = board
         self._clock = clock
         self._sent: dict[str, _Sent] = {}
 
@@ -207,7 +214,7 @@ class OverlayPublisher:
             sent = self._sent.get(overlays.camera_id)
             is_new = sent is None or sent.changed_at != overlays.changed_at
             if is_new or (sent is not None and now - sent.sent_at >= RESEND_AFTER):
-                self._sender.send(overlays)
+                self._board.send(overlays)
                 self._sent[overlays.camera_id] = _Sent(overlays.changed_at, now)
                 changed += is_new
                 if is_new:

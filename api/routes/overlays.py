@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Path, Query, Response
 
 from api.deps import Active, Administrator, Cursor, IdempotencyKey, Limit, ServicesDep
 from api.errors import UnprocessableError
@@ -36,12 +35,6 @@ CameraId = Annotated[str, Path(max_length=128, pattern=r"^[\w.:@-]+$")]
 CameraQuery = Annotated[str | None, Query(max_length=128, pattern=r"^[\w.:@-]+$")]
 
 
-class YamlResponse(PlainTextResponse):
-    """Text in YAML."""
-
-    media_type = YAML
-
-
 @router.get("", responses=documented(400, 401, 403))
 def list_overlays(
     principal: Active,  # noqa: ARG001  # any account may look
@@ -60,10 +53,14 @@ def list_overlays(
     )
 
 
-@router.get("/export", response_class=YamlResponse, responses=documented(401, 403))
-def export_overlays(principal: Active, services: ServicesDep, camera_id: CameraQuery = None) -> YamlResponse:
+@router.get(
+    "/export",
+    response_class=Response,
+    responses={200: {"content": {YAML: {}}, "description": "masks by camera"}, **documented(401, 403)},
+)
+def export_overlays(principal: Active, services: ServicesDep, camera_id: CameraQuery = None) -> Response:
     """What is drawn now, as YAML that can be imported."""
-    return YamlResponse(services.overlays.export(principal.account_id, camera_id))
+    return Response(services.overlays.export(principal.account_id, camera_id), media_type=YAML)
 
 
 @router.post("/import", responses=documented(400, 401, 403))
