@@ -15,6 +15,7 @@ from api.controls import ControlLibrary
 from api.desk import ReviewDesk
 from api.evidence import EvidenceCabinet
 from api.galleries import GalleryService
+from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
 from api.outlets.outbox import OutboxPublisher
@@ -23,6 +24,7 @@ from api.oversight import Oversight
 from api.passwords import Passwords
 from api.records import RecordService
 from api.references import ReferenceService
+from api.retention import RetentionSweeper
 from api.settings import Settings
 from api.store.engine import Database
 from api.store.migrate import current_revision, newest_revision
@@ -37,6 +39,8 @@ GALLERY_INTERVAL_SECONDS: Final = 2.0
 """How soon a change of a list reaches the workers."""
 
 TRIM_INTERVAL_SECONDS: Final = 60.0
+RETENTION_INTERVAL_SECONDS: Final = 20.0
+"""One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,6 +57,8 @@ class Services:
     references: ReferenceService
     controls: ControlLibrary
     evidence: EvidenceCabinet
+    holds: HoldService
+    retention: RetentionSweeper
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
@@ -141,7 +147,7 @@ def build_services(
     keys = KeyStore.open(settings.keys_dir)
     database = open_database(settings.database_url)
     policy, vault = settings.policy, SubjectVault(keys)
-    evidence = EvidenceCabinet(settings.evidence_url, keys)
+    evidence = EvidenceCabinet(settings.evidence_url, keys, settings.evidence_access)
     controls = ControlLibrary(database, evidence, policy, clock, chance)
     intake = Intake(database, keys, controls, policy, clock)
     hold_clock = HoldClock(database, Issuer(settings.issuer, keys, policy), clock)
@@ -167,6 +173,8 @@ def build_services(
         references=references,
         controls=controls,
         evidence=evidence,
+        holds=HoldService(database, clock),
+        retention=RetentionSweeper(database, evidence, settings.retention, clock),
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,
@@ -195,6 +203,7 @@ def _background(services: Services) -> Background:
     loops = [
         BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
+        BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:
         loops += [

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
 from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
 from pipelines.config_bus import StreamsConfig
+from pipelines.evidence_access import StoreAccess, access_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,6 +24,8 @@ class Settings:
         database_url: SQLAlchemy URL; may hold a password.
         evidence_url: fsspec URL of sealed evidence; may hold a password.
         keys_dir: the key store.
+        evidence_access: how the store of evidence is reached.
+        retention: how long evidence stays.
         policy: times and shares of judging.
         issuer: how receipts name this system.
         redis_url: None: no bus; nothing is taken in and nothing leaves (tests, look at the page).
@@ -39,6 +43,8 @@ class Settings:
     evidence_url: str
     keys_dir: Path
     policy: ReviewPolicy = field(default_factory=ReviewPolicy)
+    evidence_access: StoreAccess = field(default_factory=StoreAccess)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     issuer: str = "aiqyn"
     redis_url: str | None = None
     redis_username: str | None = None
@@ -73,6 +79,8 @@ def settings_from(
         database_url=config.database_address(),
         evidence_url=config.evidence_address(),
         keys_dir=config.paths.keys_dir,
+        evidence_access=access_of(config.evidence),
+        retention=policy_of(config.evidence.retention),
         policy=ReviewPolicy(
             hold=timedelta(seconds=chosen.hold_seconds),
             act_for=timedelta(seconds=chosen.act_for_seconds),

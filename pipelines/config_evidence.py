@@ -28,7 +28,7 @@ class RetentionConfig(Settings):
         default=None, description="days anything stays whose candidate was confirmed; null: for ever"
     )
     grace_hours: float = Field(
-        default=24.0, ge=1, le=8760, description="hours a blob no candidate names yet is left alone"
+        default=168.0, ge=1, le=8760, description="hours a blob no candidate names is left alone"
     )
 
 

@@ -211,17 +211,25 @@ class EvidenceStore:
 class EvidenceReader:
     """Opens sealed evidence and holds them against what was said of them."""
 
-    def __init__(self, url: str, private: X25519PrivateKey, access: StoreAccess | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        private: X25519PrivateKey,
+        access: StoreAccess | None = None,
+        *,
+        place: Place | None = None,
+    ) -> None:
         """
         Args:
             url: as given to the store.
             private: the evidence key.
             access: how the place is reached.
+            place: in the stead of what `url` names.
 
         Raises:
             EvidenceError: no file system of that kind.
         """
-        self._place = open_place(url, access or StoreAccess())
+        self._place = place or open_place(url, access or StoreAccess())
         self._private = private
 
     def read(self, item: EvidenceItem, context: str = "") -> bytes:

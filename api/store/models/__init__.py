@@ -1,6 +1,7 @@
 """The tables, one file per group of records."""
 
 from api.store.models.base import Base
+from api.store.models.evidence import EvidenceRecord, LegalHold
 from api.store.models.lists import (
     Deployment,
     DeploymentCamera,
@@ -32,11 +33,13 @@ __all__ = [
     "Deployment",
     "DeploymentCamera",
     "Disclosure",
+    "EvidenceRecord",
     "GalleryVersion",
     "IdempotentResult",
     "JudgementRecord",
     "LedgerEntry",
     "LedgerHead",
+    "LegalHold",
     "LoginSession",
     "OutboxEvent",
     "Overlay",

@@ -70,6 +70,7 @@ class PresentedEvidence(Base):
     height: Mapped[int]
     sealed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     reference_id: Mapped[str | None] = mapped_column(ForeignKey("subject_references.reference_id"))
+    shown_from: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
 class ReviewListing(Base):
@@ -145,3 +146,5 @@ class ControlItem(Base):
     frame_accounting: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     times_used: Mapped[int]
+    clip: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    clip_after_seconds: Mapped[float | None]

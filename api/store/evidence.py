@@ -1,0 +1,136 @@
+"""Sealed blobs by owner, and holds on candidates, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import Session
+
+from api.review.cases import State
+from api.store.models import CandidateRecord, EvidenceRecord, LegalHold
+from pipelines.events import EvidenceItem
+
+
+class EvidenceRepository:
+    """Who names which blob."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def note(
+        self,
+        owner_id: str,
+        candidate_id: str | None,
+        items: Iterable[EvidenceItem],
+        now: datetime,
+        *,
+        late: bool = False,
+    ) -> list[EvidenceItem]:
+        """Keeps which blobs an owner names; returns those it had not named before."""
+        given = {item.ref: item for item in items}
+        known = set(
+            self._session.scalars(
+                select(EvidenceRecord.ref).where(
+                    EvidenceRecord.owner_id == owner_id, EvidenceRecord.ref.in_(given)
+                )
+            )
+        )
+        fresh = [item for ref, item in given.items() if ref not in known]
+        self._session.add_all(
+            EvidenceRecord(
+                ref=item.ref,
+                owner_id=owner_id,
+                candidate_id=candidate_id,
+                kind=item.kind,
+                item=item.model_dump(mode="json"),
+                late=late,
+                created_at=now,
+            )
+            for item in fresh
+        )
+        self._session.flush()
+        return fresh
+
+    def of_candidate(self, candidate_id: str) -> Sequence[EvidenceRecord]:
+        """Every blob of a candidate, deleted ones too, oldest first."""
+        return self._session.scalars(
+            select(EvidenceRecord)
+            .where(EvidenceRecord.candidate_id == candidate_id)
+            .order_by(EvidenceRecord.created_at, EvidenceRecord.ref)
+        ).all()
+
+    def due(
+        self, kind: str, states: Iterable[State], taken_before: datetime, now: datetime, limit: int
+    ) -> Sequence[EvidenceRecord]:
+        """Blobs of a kind that came before a time, of candidates in these states on which there is no hold.
+
+        The candidates are locked: a hold is set before this, or after it.
+        """
+        return self._session.scalars(
+            select(EvidenceRecord)
+            .join(CandidateRecord, CandidateRecord.candidate_id == EvidenceRecord.candidate_id)
+            .where(
+                EvidenceRecord.kind == kind,
+                EvidenceRecord.created_at <= taken_before,
+                EvidenceRecord.deleted_at.is_(None),
+                CandidateRecord.state.in_([state.value for state in sorted(states)]),
+                ~exists().where(LegalHold.candidate_id == EvidenceRecord.candidate_id, *_in_force(now)),
+            )
+            .order_by(EvidenceRecord.created_at)
+            .limit(limit)
+            .with_for_update(of=CandidateRecord)
+        ).all()
+
+    def named(self, refs: Iterable[str]) -> set[str]:
+        """Those of the references some owner still names."""
+        return set(
+            self._session.scalars(
+                select(EvidenceRecord.ref).where(
+                    EvidenceRecord.ref.in_(list(refs)), EvidenceRecord.deleted_at.is_(None)
+                )
+            )
+        )
+
+    def camera_has_clips(self, camera_id: str, since: datetime) -> bool:
+        """Whether candidates of a camera have come with clips since a time."""
+        query = (
+            select(EvidenceRecord.ref)
+            .join(CandidateRecord, CandidateRecord.candidate_id == EvidenceRecord.candidate_id)
+            .where(
+                CandidateRecord.camera_id == camera_id,
+                EvidenceRecord.kind == "clip_redacted",
+                EvidenceRecord.created_at >= since,
+            )
+            .limit(1)
+        )
+        return self._session.scalars(query).first() is not None
+
+
+class HoldRepository:
+    """Orders that nothing of a candidate may be deleted."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, hold: LegalHold) -> None:
+        """Keeps a new hold."""
+        self._session.add(hold)
+        self._session.flush()
+
+    def row(self, hold_id: str) -> LegalHold | None:
+        """A hold by its id."""
+        return self._session.get(LegalHold, hold_id, with_for_update=True)
+
+    def of_candidate(self, candidate_id: str) -> Sequence[LegalHold]:
+        """Every hold a candidate ever had, oldest first."""
+        return self._session.scalars(
+            select(LegalHold)
+            .where(LegalHold.candidate_id == candidate_id)
+            .order_by(LegalHold.set_at, LegalHold.hold_id)
+        ).all()
+
+
+def _in_force(now: datetime) -> list[ColumnElement[bool]]:
+    return [LegalHold.lifted_at.is_(None), or_(LegalHold.until.is_(None), LegalHold.until > now)]
