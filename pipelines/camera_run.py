@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,6 +17,7 @@ from pipelines.errors import PipelineError
 from pipelines.events import Candidate
 from pipelines.findings import Finding
 from pipelines.live.clips import ClipDesk
+from pipelines.live.observing import Observing
 from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
@@ -47,6 +48,7 @@ class WatchParts:
         stop: set when the worker is to end.
         min_looks: as in `SessionOptions`.
         clips: asks for clips of what is found; None: there are none.
+        observing: by what the process is watched.
     """
 
     engines: Callable[[], Engines]
@@ -56,6 +58,7 @@ class WatchParts:
     stop: threading.Event
     min_looks: int
     clips: ClipDesk | None = None
+    observing: Observing = field(default_factory=Observing)
 
 
 def upstream_of(source: FrameSource) -> FrameAccounting:
@@ -234,7 +237,16 @@ class CameraRun:
         self._origin.saw(result)
         for finding in result.findings:
             self._report(finding)
+        if result.findings:
+            self._measure_latency(picture)
         told()
+
+    def _measure_latency(self, picture: Picture) -> None:
+        clock = self._origin.clock
+        captured = clock.at(picture.pts_seconds)
+        if clock.live and captured.moment is not None:
+            seconds = (clock.now() - captured.moment).total_seconds()
+            self._parts.observing.metrics.latency(self._origin.camera_id, seconds)
 
     def _report(self, finding: Finding) -> None:
         if self._in_force is None or self._in_force.gallery.wiped or self._slot.current() is None:

@@ -205,7 +205,9 @@ class CameraWatch:
         desk = self._parts.clips
         clips = desk.keeper(self.camera_id, self._config.clip) if desk else None
         if self._live:
-            clock = SourceClock(live=True, now=self._now)
+            clock = SourceClock(
+                live=True, now=self._now, clock_error=self._parts.observing.clock.uncertainty_seconds
+            )
             return Origin(self.camera_id, uuid.uuid4().hex, None, clock, clips=clips)
         path = Path(self._config.source)
         try:

@@ -59,12 +59,15 @@ class SourceClock:
         recorded_at: when a recording begins; None where that is unknown.
         start_seconds: what the recording's clock reads at its beginning.
         now: the machine's clock.
+        clock_error: by how many seconds that one may be off; None where nothing bounds it: then nothing bounds the
+            moments of a camera's pictures either.
     """
 
     live: bool
     recorded_at: datetime | None = None
     start_seconds: float = 0.0
     now: Callable[[], datetime] = utc_now
+    clock_error: Callable[[], float | None] = lambda: 0.0
     _anchor: tuple[float, datetime] | None = field(default=None, init=False)
 
     def saw(self, pts_seconds: float, captured_seconds: float | None = None) -> None:
@@ -87,7 +90,9 @@ class SourceClock:
         if self._anchor is not None:
             newest_pts_seconds, came_at = self._anchor
             moment = came_at - timedelta(seconds=newest_pts_seconds - pts_seconds)
-            return ObservedAt(moment, "wall_clock", LIVE_UNCERTAINTY_SECONDS)
+            error = self.clock_error()
+            uncertainty = None if error is None else LIVE_UNCERTAINTY_SECONDS + error
+            return ObservedAt(moment, "wall_clock", uncertainty)
         if self.recorded_at is not None:
             moment = self.recorded_at + timedelta(seconds=pts_seconds - self.start_seconds)
             return ObservedAt(moment, "recorded_at")

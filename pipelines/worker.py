@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ from pipelines.list_keeper import ListKeeper
 from pipelines.live.clip_messages import ClipWanted
 from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
+from pipelines.live.metrics import SpoolState
+from pipelines.live.observing import Observing, WorkerView
 from pipelines.live.schedule import FairTurns
 from pipelines.manifest import this_software
 from pipelines.sightings import CandidateMaker
@@ -67,6 +69,7 @@ class WorkerPlace:
         now: the machine's clock.
         ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
             no clips.
+        observing: by what this process is watched.
     """
 
     sources: CameraSources | None = None
@@ -74,6 +77,7 @@ class WorkerPlace:
     beat: Callable[[], None] = lambda: None
     now: Callable[[], datetime] = utc_now
     ask_clip: Callable[[ClipWanted], None] | None = None
+    observing: Observing = field(default_factory=Observing)
 
 
 class Worker:
@@ -106,6 +110,7 @@ class Worker:
         self._redis = redis
         self._stop = threading.Event()
         self._turn_wanted = threading.Event()
+        self._turns = FairTurns()
         self._bus_was_away = False
         self._next_check_seconds = 0.0
         data_dir = config.paths.data_dir
@@ -120,6 +125,8 @@ class Worker:
         self._states = CameraStates(
             redis, keys.worker_id, self._lists, self.gaps, place.now, lambda: self.evidence.state
         )
+        place.observing.metrics.cameras_are({name: one.inference_fps for name, one in config.cameras.items()})
+        place.observing.health.models_loaded()
         parts = self._parts(config)
         self._watches = {
             camera_id: CameraWatch(camera_id, camera, parts, place.now, place.sources)
@@ -156,6 +163,7 @@ class Worker:
                 if not bus.is_alive():
                     raise BusError("what talks to Redis ended unexpectedly; the log says where")
                 self._place.beat()
+                self._place.observing.turned(self._view)
                 self._turn_wanted.wait(TURN_SECONDS)
                 self._turn_wanted.clear()
         finally:
@@ -182,8 +190,7 @@ class Worker:
             self._follow(channel)
             self._publisher.flush()
             self._states.tell(self.statuses, len(self._spool))
-            self.gaps.beat(self._watched())
-        except (BusError, SpoolError, GapLogError) as error:
+        except (BusError, SpoolError) as error:
             if not self._bus_was_away:
                 _log.warning("bus_away", reason=str(error))
             self._bus_was_away = True
@@ -206,9 +213,24 @@ class Worker:
             self._next_check_seconds = time.monotonic() + GALLERY_CHECK_SECONDS
             self._turn_wanted.set()
 
-    def _watched(self) -> list[str]:
-        """Cameras that are to be seen now."""
-        return [name for name, status in self.statuses.items() if status.deployment_id is not None]
+    def _view(self) -> WorkerView:
+        """This worker as of now; says on disk besides that it lives, and which cameras are to be seen."""
+        statuses = self.statuses
+        try:
+            self.gaps.beat([name for name, status in statuses.items() if status.deployment_id is not None])
+        except GapLogError as error:
+            _log.error("gaps_not_kept", reason=str(error))
+        spool = self._spool
+        return WorkerView(
+            statuses=statuses,
+            spool=SpoolState(
+                len(spool), spool.size_bytes, spool.limit_bytes, spool.refused_count, spool.damaged_count
+            ),
+            bus_reachable=not self._bus_was_away,
+            evidence=self.evidence.state,
+            gaps=self.gaps,
+            turns=self._turns,
+        )
 
     def _end(self, bus: threading.Thread, *, replace: bool) -> WorkerReport:
         for watch in self._watches.values():
@@ -254,10 +276,11 @@ class Worker:
             engines=perception.engines,
             maker=maker,
             publish=self._publish,
-            inference=FairTurns(),
+            inference=self._turns,
             stop=self._stop,
             min_looks=config.identification.min_looks,
             clips=self.clips,
+            observing=self._place.observing,
         )
 
 

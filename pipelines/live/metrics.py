@@ -120,44 +120,58 @@ class WorkerMetrics:
         """How often a camera was opened again, as a running sum."""
         self._grow(self._reconnects.labels(camera_id), ("reconnects", camera_id), total)
 
-    def frame_waits(self, camera_id: str, waiting: int) -> None:
-        """Frames in a camera's ring that nobody has taken yet."""
-        self._ring.labels(camera_id).set(waiting)
-
     def last_frame(self, camera_id: str, unix_seconds: float) -> None:
         """When the newest frame of a camera was taken."""
         self._last_frame.labels(camera_id).set(unix_seconds)
 
-    def gap_began(self, camera_id: str) -> None:
-        """A camera gives nothing to look at from now on."""
-        self._in_gap.labels(camera_id).set(1)
-
-    def gap_ended(self, camera_id: str, reason: str, seconds: float) -> None:
-        """A stretch without pictures is over."""
-        self._in_gap.labels(camera_id).set(0)
-        self._gaps.labels(camera_id, _known(reason, GAP_REASONS)).inc()
-        self._gap_seconds.labels(camera_id, _known(reason, GAP_REASONS)).inc(max(0.0, seconds))
-
-    def candidate_published(self, camera_id: str, latency_seconds: float | None = None) -> None:
-        """A candidate is on disk.
+    def turns(self, waiting: int, wait_seconds: dict[str, float]) -> None:
+        """The queue in front of the device.
 
         Args:
-            camera_id: where it was seen.
-            latency_seconds: from the deciding picture's capture until now; None for a recording.
+            waiting: cameras that wait for it now.
+            wait_seconds: how long each has waited for it, as a running sum.
         """
-        self._published.labels(camera_id).inc()
-        if latency_seconds is not None:
-            self._latency.labels(camera_id).observe(max(0.0, latency_seconds))
+        self._waiting.set(waiting)
+        for camera_id, seconds in wait_seconds.items():
+            self._grow(self._turn_wait.labels(camera_id), ("turn_wait", camera_id), seconds)
 
-    def candidate_lost(self, camera_id: str) -> None:
-        """A finding could not be published."""
-        self._lost.labels(camera_id).inc()
+    def in_gap(self, camera_id: str, *, lasts: bool) -> None:
+        """Whether a camera gives nothing to look at now."""
+        self._in_gap.labels(camera_id).set(lasts)
 
-    def evidence_refused(self, kind: str) -> None:
-        """A picture or clip could not be stored: a full disk, a store that is away."""
-        self._evidence_refused.labels(
-            _known(kind, {"frame", "frame_redacted", "probe", "clip", "preview"})
-        ).inc()
+    def gap_grew(self, camera_id: str, reason: str, seconds: float, *, new: bool) -> None:
+        """A stretch without pictures became longer.
+
+        Args:
+            camera_id: where.
+            reason: why.
+            seconds: by how much.
+            new: whether it had not been told of before.
+        """
+        labels = (camera_id, _known(reason, GAP_REASONS))
+        self._gaps.labels(*labels).inc(new)
+        self._gap_seconds.labels(*labels).inc(max(0.0, seconds))
+
+    def candidates(self, camera_id: str, published: int, lost: int) -> None:
+        """Findings of a camera, as running sums: those put on disk, and those that could not be."""
+        self._grow(self._published.labels(camera_id), ("published", camera_id), published)
+        self._grow(self._lost.labels(camera_id), ("lost", camera_id), lost)
+
+    def latency(self, camera_id: str, seconds: float) -> None:
+        """From the capture of the deciding picture until its candidate was on disk."""
+        self._latency.labels(camera_id).observe(max(0.0, seconds))
+
+    def evidence(self, *, accepting: bool, waiting: int, refused: int) -> None:
+        """How the store of evidence fares.
+
+        Args:
+            accepting: whether new pictures and clips are written, there or on this disk.
+            waiting: those on this disk, sealed, for a store that is away.
+            refused: those that could not be written, as a running sum.
+        """
+        self._evidence_up.set(accepting)
+        self._evidence_waiting.set(waiting)
+        self._grow(self._evidence_refused, ("evidence_refused",), refused)
 
     def inference(self, model_id: str, seconds: float, batch_size: int = 1) -> None:
         """One call of a model.
@@ -223,14 +237,16 @@ class WorkerMetrics:
         )
         self._phase = self._gauge("camera_phase", "1 for what a camera is doing.", "camera_id", "phase")
         self._reconnects = self._counter("camera_reconnects", "Times a camera was opened again.", "camera_id")
-        self._ring = self._gauge("camera_waiting_frames", "Frames nobody has taken yet.", "camera_id")
+        self._turn_wait = self._counter(
+            "camera_turn_wait_seconds", "Time frames waited for the device.", "camera_id"
+        )
         self._last_frame = self._gauge(
             "camera_last_frame_timestamp_seconds", "When the newest frame was taken.", "camera_id"
         )
         self._in_gap = self._gauge("camera_in_gap", "1 while a camera gives nothing to look at.", "camera_id")
-        self._gaps = self._counter("camera_gaps", "Gaps that are over.", "camera_id", "reason")
+        self._gaps = self._counter("camera_gaps", "Gaps, those that last among them.", "camera_id", "reason")
         self._gap_seconds = self._counter(
-            "camera_gap_seconds", "Time without pictures, of gaps that are over.", "camera_id", "reason"
+            "camera_gap_seconds", "Time without anything to look at.", "camera_id", "reason"
         )
 
     def _make_candidate_metrics(self) -> None:
@@ -245,14 +261,17 @@ class WorkerMetrics:
         )
         self._by_camera: Iterable[Counter | Gauge | Histogram] = (
             self._read, self._fates, self._dropped, self._configured_fps, self._phase, self._reconnects,
-            self._ring, self._last_frame, self._in_gap, self._gaps, self._gap_seconds, self._published,
+            self._turn_wait, self._last_frame, self._in_gap, self._gaps, self._gap_seconds, self._published,
             self._lost, self._latency,
         )  # fmt: skip
+        self._evidence_up = self._gauge("evidence_up", "1 while new evidence is written.")
+        self._evidence_waiting = self._gauge("evidence_waiting", "Evidence on disk for a store that is away.")
         self._evidence_refused = self._counter(
-            "evidence_refused", "Pictures and clips that could not be stored.", "kind"
+            "evidence_refused", "Pictures and clips that could not be stored."
         )
 
     def _make_state_metrics(self) -> None:
+        self._waiting = self._gauge("inference_waiting", "Frames that wait for the device now.")
         self._inference = Histogram(
             "aiqyn_inference_seconds",
             "Time of one call of a model.",

@@ -34,6 +34,17 @@ def test_a_camera_is_timed_by_its_newest_picture() -> None:
     assert clock.at(2.0) == ObservedAt(now - timedelta(seconds=1), "wall_clock", LIVE_UNCERTAINTY_SECONDS)
 
 
+@pytest.mark.parametrize(
+    ("error", "uncertainty"),
+    [(0.25, LIVE_UNCERTAINTY_SECONDS + 0.25), (None, None)],
+    ids=["bounded", "adrift"],
+)
+def test_what_the_machines_clock_may_be_off_is_added(error: float | None, uncertainty: float | None) -> None:
+    clock = SourceClock(live=True, now=lambda: NOON, clock_error=lambda: error)
+    clock.saw(2.0)
+    assert clock.at(2.0) == ObservedAt(NOON, "wall_clock", uncertainty)
+
+
 def test_where_another_process_decoded_its_moment_counts() -> None:
     clock = SourceClock(live=True, now=lambda: NOON)
     clock.saw(10.0, (NOON - timedelta(seconds=0.4)).timestamp())

@@ -96,11 +96,11 @@ def test_a_camera_that_is_configured_no_more_is_forgotten(metrics: WorkerMetrics
         metrics.frames(camera_id, FIRST)
         metrics.phase(camera_id, "running")
         metrics.reconnects(camera_id, 3)
-        metrics.gap_began(camera_id)
-        metrics.gap_ended(camera_id, "stalled", 2.0)
-        metrics.candidate_published(camera_id, 0.4)
-        metrics.candidate_lost(camera_id)
-        metrics.frame_waits(camera_id, 1)
+        metrics.in_gap(camera_id, lasts=True)
+        metrics.gap_grew(camera_id, "stalled", 2.0, new=True)
+        metrics.candidates(camera_id, 3, 1)
+        metrics.latency(camera_id, 0.4)
+        metrics.turns(1, {camera_id: 0.5})
         metrics.last_frame(camera_id, 1e9)
     metrics.cameras_are({"gate": 4.0})
     found = values(metrics)
@@ -143,36 +143,42 @@ def test_what_is_not_known_of_the_clock_is_no_number(metrics: WorkerMetrics) -> 
 
 
 def test_gaps_latency_and_models_are_measured(metrics: WorkerMetrics) -> None:
-    metrics.gap_began("gate")
-    assert values(metrics)["aiqyn_camera_in_gap{camera_id=gate}"] == 1
-    metrics.gap_ended("gate", "stalled", 12.5)
-    metrics.candidate_published("gate", 0.4)
-    metrics.candidate_published("gate")  # a recording: no latency
+    metrics.in_gap("gate", lasts=True)
+    metrics.gap_grew("gate", "stalled", 2.5, new=True)
+    metrics.gap_grew("gate", "stalled", 10.0, new=False)
+    metrics.latency("gate", 0.4)
+    metrics.candidates("gate", 2, 1)
+    metrics.candidates("gate", 2, 1)
+    metrics.turns(3, {"gate": 0.25})
     metrics.inference("centerface", 0.02, batch_size=4)
     metrics.galleries({"d1": 3})
     metrics.galleries({"d2": 1})
     metrics.replaced("decoder", "signal")
     metrics.replaced("decoder", "whatever it said")
-    metrics.evidence_refused("probe")
+    metrics.evidence(accepting=False, waiting=7, refused=2)
     metrics.bus(reachable=True)
     found = values(metrics)
-    assert found["aiqyn_camera_in_gap{camera_id=gate}"] == 0
+    assert found["aiqyn_camera_in_gap{camera_id=gate}"] == 1
+    assert found["aiqyn_camera_gaps_total{camera_id=gate,reason=stalled}"] == 1
     assert found["aiqyn_camera_gap_seconds_total{camera_id=gate,reason=stalled}"] == 12.5
     assert found["aiqyn_candidates_published_total{camera_id=gate}"] == 2
+    assert found["aiqyn_candidates_lost_total{camera_id=gate}"] == 1
     assert found["aiqyn_candidate_latency_seconds_count{camera_id=gate}"] == 1
     assert found["aiqyn_inference_batch_size_sum{model_id=centerface}"] == 4
     assert found["aiqyn_inference_seconds_count{model_id=centerface}"] == 1
+    assert (found["aiqyn_inference_waiting"], found["aiqyn_evidence_waiting"]) == (3, 7)
+    assert found["aiqyn_camera_turn_wait_seconds_total{camera_id=gate}"] == 0.25
     assert [name for name in found if "gallery_version" in name] == [
         "aiqyn_gallery_version{deployment_id=d2}"
     ]
     assert found["aiqyn_process_replacements_total{process=decoder,why=other}"] == 1
-    assert found["aiqyn_evidence_refused_total{kind=probe}"] == 1
-    assert found["aiqyn_bus_up"] == 1
+    assert found["aiqyn_evidence_refused_total"] == 2
+    assert (found["aiqyn_bus_up"], found["aiqyn_evidence_up"]) == (1, 0)
 
 
 def test_two_workers_of_one_process_share_nothing() -> None:
     first, second = WorkerMetrics(), WorkerMetrics()
-    first.candidate_lost("gate")
+    first.candidates("gate", 0, 1)
     assert "aiqyn_candidates_lost_total{camera_id=gate}" not in values(second)
 
 
