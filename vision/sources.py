@@ -35,11 +35,17 @@ class SourceOptions:
     Attributes:
         multi_threaded: lets FFmpeg use every core on this one source. Right for a single file; with many
             cameras on one machine it costs more than it brings.
-        open_timeout_seconds: how long an address may take to answer.
-        read_timeout_seconds: how long an address may send nothing.
+        open_timeout_seconds: how long an address may take to answer, and once more for what it sends to be
+            understood.
+        read_timeout_seconds: how long the next packet may take, however many of its bytes come before it.
         rtsp_transport: how camera streams travel; `udp` loses packets where the network does.
         folder_fps: pictures a second an image folder stands for; sets the time of each.
         max_pixels: larger pictures are refused.
+        hardware_decode: FFmpeg's name of a kind of device to decode on (`cuda`, `vaapi`, …), `auto` for the first
+            that works, None for none; `FrameSource.decoding` says what became of it.
+        connect_to: the numeric address to connect to in place of the name in an address, as it was checked.
+        clock: seconds, never going back: times the pictures of cameras that say none (MJPEG over HTTP) by when
+            they came. Without it they are counted on at the nominal rate.
         packet_tap: is given every encoded packet of a file or camera in the order in which it came, before
             it is decoded, those no picture is made of as well; as `vision.packets.PacketRing.add` wants them.
     """
@@ -50,6 +56,9 @@ class SourceOptions:
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     folder_fps: Fraction = Fraction(1)
     max_pixels: int = MAX_PIXELS
+    hardware_decode: str | None = None
+    connect_to: str | None = None
+    clock: Callable[[], float] | None = field(default=None, repr=False, compare=False)
     packet_tap: PacketTap | None = field(default=None, repr=False, compare=False)
 
 
@@ -94,6 +103,8 @@ class FrameSource(ABC):
         overtaken_count: of those, the ones `overtake` left undecoded.
         estimated_pts_count: pictures handed out whose time the source did not give; their `Frame.pts` is
             None and their `pts_seconds` counted on at the nominal rate.
+        repeated_pts_count: pictures handed out with the time of the one before, as theirs was no later.
+        rebased_count: how often the source's clock jumped or wrapped, so that its times were shifted to go on.
         problems: one line each, the first hundred.
     """
 
@@ -103,6 +114,8 @@ class FrameSource(ABC):
         self.undecodable_count = 0
         self.overtaken_count = 0
         self.estimated_pts_count = 0
+        self.repeated_pts_count = 0
+        self.rebased_count = 0
         self.problems: list[str] = []
         self._started = False
 
@@ -115,6 +128,16 @@ class FrameSource(ABC):
     @abstractmethod
     def size_wh(self) -> tuple[int, int]:
         """Width and height in pixels, upright; before the first picture, as the container states it."""
+
+    @property
+    def codec(self) -> str | None:
+        """FFmpeg's name of the codec; None where pictures are files of their own."""
+        return None
+
+    @property
+    def decoding(self) -> str:
+        """What decodes: `software`, or the kind of device; final with the first picture."""
+        return "software"
 
     @property
     def start_seconds(self) -> float:

@@ -14,11 +14,12 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.builders import RED, numbered, plain, write_audio, write_image, write_video
+from vision.decoded import PictureConverter
 from vision.errors import SourceDecodeError, SourceError, SourceOpenError
 from vision.folder import natural_key
 from vision.sources import SourceOptions
 from vision.types import Frame, Image
-from vision.video import MediaSource, open_source
+from vision.video import open_source
 
 FRAMES = [numbered(index) for index in range(30)]
 
@@ -94,13 +95,13 @@ def test_missing_time_stamps_are_counted_on_and_said_so(tmp_path: Path) -> None:
 
 def test_only_pictures_asked_for_are_converted(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     converted: list[VideoFrame] = []
-    original = MediaSource.to_image
+    original = PictureConverter.to_image
 
-    def counted(source: MediaSource, decoded: VideoFrame) -> Image:
+    def counted(converter: PictureConverter, decoded: VideoFrame) -> Image:
         converted.append(decoded)
-        return original(source, decoded)
+        return original(converter, decoded)
 
-    monkeypatch.setattr(MediaSource, "to_image", counted)
+    monkeypatch.setattr(PictureConverter, "to_image", counted)
     with open_source(video) as source:
         frames = [picture.to_frame() for picture in source.pictures() if picture.frame_index % 10 == 0]
     assert [frame.frame_index for frame in frames] == [0, 10, 20]
