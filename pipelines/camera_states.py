@@ -11,6 +11,7 @@ from typing import Any
 
 from redis import Redis
 
+from pipelines.bus import PublisherState
 from pipelines.camera_status import CameraStatus
 from pipelines.evidence import EvidenceState
 from pipelines.list_keeper import ListKeeper
@@ -49,12 +50,12 @@ class CameraStates:
         self._evidence = evidence
         self._next_seconds = 0.0
 
-    def tell(self, statuses: Mapping[str, CameraStatus], waiting: int, *, now: bool = False) -> None:
+    def tell(self, statuses: Mapping[str, CameraStatus], spool: PublisherState, *, now: bool = False) -> None:
         """Writes the hash of every camera, if it is time.
 
         Args:
             statuses: of the cameras, by id.
-            waiting: candidates on disk that Redis has not acknowledged.
+            spool: what the worker's candidates came to.
             now: whether it is time already.
 
         Raises:
@@ -70,9 +71,10 @@ class CameraStates:
             "evidence_waiting": stored.waiting,
             "evidence_refused": stored.refused,
         }
+        waiting = {"candidates_waiting": spool.waiting, "candidates_refused": spool.lost_total}
         with bus_errors("the state of the cameras cannot be told"):
             for camera_id, status in statuses.items():
-                fields = self._fields(camera_id, status) | {"candidates_waiting": waiting} | evidence
+                fields = self._fields(camera_id, status) | waiting | evidence
                 self._redis.hset(camera_key(camera_id), mapping=fields)
 
     def _fields(self, camera_id: str, status: CameraStatus) -> dict[Any, Any]:

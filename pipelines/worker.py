@@ -49,6 +49,9 @@ GALLERY_CHECK_SECONDS = 1.0
 """How often the index is looked at without a message."""
 
 JOIN_SECONDS = 15.0
+FLUSH_SECONDS = 0.5
+"""A long backlog does not keep revocations and states waiting."""
+
 LAST_FLUSH_SECONDS = 10.0
 EVIDENCE_CLOSE_SECONDS = 5.0
 REPLACED_JOIN_SECONDS = 1.0
@@ -188,8 +191,8 @@ class Worker:
         """One round of what Redis is needed for; False where it is away."""
         try:
             self._follow(channel)
-            self._publisher.flush()
-            self._states.tell(self.statuses, len(self._spool))
+            self._publisher.flush(limit_seconds=FLUSH_SECONDS)
+            self._states.tell(self.statuses, self._publisher.state)
         except (BusError, SpoolError) as error:
             if not self._bus_was_away:
                 _log.warning("bus_away", reason=str(error))
@@ -252,7 +255,7 @@ class Worker:
         while True:
             try:
                 self._publisher.flush()
-                self._states.tell(self.statuses, len(self._spool), now=True)
+                self._states.tell(self.statuses, self._publisher.state, now=True)
                 return
             except (BusError, SpoolError, RedisError) as error:
                 if time.monotonic() > deadline or not len(self._spool):
