@@ -236,7 +236,7 @@ class CameraRun:
             result = session.infer(frame)
         self._origin.saw(result)
         for finding in result.findings:
-            self._report(finding)
+            self._report(finding, picture)
         if result.findings:
             self._measure_latency(picture)
         told()
@@ -248,7 +248,7 @@ class CameraRun:
             seconds = (clock.now() - captured.moment).total_seconds()
             self._parts.observing.metrics.latency(self._origin.camera_id, seconds)
 
-    def _report(self, finding: Finding) -> None:
+    def _report(self, finding: Finding, picture: Picture) -> None:
         if self._in_force is None or self._in_force.gallery.wiped or self._slot.current() is None:
             return  # revoked or over since this frame was begun
         try:
@@ -267,6 +267,7 @@ class CameraRun:
             candidate_id=str(candidate.candidate_id),
             revision=candidate.revision,
             deployment_id=candidate.deployment_id,
+            decided_on=self._origin.clock.at(picture.pts_seconds).moment,
         )
 
     def _drop(self, reason: str) -> None:
