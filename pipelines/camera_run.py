@@ -261,13 +261,14 @@ class CameraRun:
             _log.error("candidate_lost", camera_id=self._origin.camera_id, reason=str(error))
             return
         self.candidates += finding.revision == 1
+        decided_on = self._origin.clock.at(picture.pts_seconds).moment
         _log.info(
             "candidate_withdrawn" if finding.withdrawn else "candidate",
             camera_id=self._origin.camera_id,
             candidate_id=str(candidate.candidate_id),
             revision=candidate.revision,
             deployment_id=candidate.deployment_id,
-            decided_on=self._origin.clock.at(picture.pts_seconds).moment,
+            decided_on=decided_on.isoformat() if decided_on else None,
         )
 
     def _drop(self, reason: str) -> None:
