@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,6 +34,9 @@ MULTIPART = "mpjpeg"
 
 DAMAGE = (av.error.FFmpegError, ValueError, IndexError)
 """What the library raises on damaged media; the last two where damage reaches its own tables."""
+
+REFUSALS = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
+"""What the library raises where a user name or password is wrong or missing; over RTSP as well."""
 
 DAMAGED = "damaged or unknown data"
 
@@ -71,6 +75,8 @@ def opening_of_address(address: str, options: SourceOptions, *, bare_jpegs: bool
         bare_jpegs: reads the pictures of an MJPEG camera by their own marks, as its part headers do not hold.
     """
     choices = {"protocol_whitelist": ADDRESS_PROTOCOLS, "format_whitelist": ADDRESS_FORMATS}
+    # FFmpeg's own choice holds twenty pictures back to measure the rate: seconds of every connection.
+    choices |= {"fpsprobesize": "3"}
     scheme = urlsplit(address).scheme.lower()
     if scheme in ("rtsp", "rtsps"):
         choices |= {"rtsp_transport": options.rtsp_transport, "allowed_media_types": "video"}
@@ -104,7 +110,7 @@ def _connecting_to(address: str, ip: str) -> str:
 
 def reason_of(error: Exception) -> str:
     """What FFmpeg said, in words for whoever sent the source, and without its address."""
-    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+    if isinstance(error, REFUSALS):
         return "refused the user name or password"
     if isinstance(error, av.error.HTTPNotFoundError):
         return "nothing at this address (404)"
@@ -112,6 +118,8 @@ def reason_of(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, av.error.InvalidDataError):
         return DAMAGED
+    if type(error) is av.error.OSError:
+        return "the connection ended" if error.errno == errno.EIO else str(error.strerror)
     return getattr(error, "strerror", None) or type(error).__name__
 
 
@@ -123,9 +131,11 @@ def why_address_not_opened(error: Exception) -> str:
         return "no answer in time, or nothing that is media"
     if isinstance(error, av.error.EOFError):
         return "closed the connection without an answer"
+    if isinstance(error, av.error.ArgumentError):
+        return "no kind of video that is read from an address (playlists are none)"
     if type(error) is av.error.OSError:
         # Too many redirects, which here is any, is an input/output error to FFmpeg.
-        return "no proper answer, or leads on to another address, which is not followed: give that one"
+        return "ended too early, or leads on to another address, which is not followed: give that one"
     return reason
 
 

@@ -24,6 +24,7 @@ from vision.locations import SCHEMES, redact_url, scheme_of
 from vision.media import OpenMedia, open_media
 from vision.media_options import (
     DAMAGE,
+    DAMAGED,
     MULTIPART,
     UNTIMED_FORMATS,
     opening_of_address,
@@ -175,14 +176,14 @@ class MediaSource(FrameSource):
                 for decoded in self._decoded_of(packet):
                     yield self._picture(decoded)
         except SourceDecodeError as error:
-            broken = error
+            broken = error.reason
         if broken is None:
             self._settle()
             return
         for decoded in self._decode(self._flushing()):  # what the decoder still holds came whole
             yield self._picture(decoded)
         self._count_swallowed()
-        raise broken
+        raise SourceDecodeError(self.location, f"{broken}, after {self.read_count} pictures")
 
     def _demuxed(self) -> Iterator[Packet[VideoStream]]:
         failures = 0
@@ -196,14 +197,13 @@ class MediaSource(FrameSource):
             else:
                 return
             failures += 1
-            told = f"{reason}, after {self.read_count} pictures"
-            if self._media.container.format.name == MULTIPART and self._is_address:
-                self._note(f"{self.location}: {told}; its part headers do not hold, read without them")
+            if reason == DAMAGED and self._is_address and self._media.container.format.name == MULTIPART:
+                self._note(f"{self.location}: the headers between its pictures do not hold; read without them")
                 self._reopen_bare()
             elif self._is_address or failures >= _MAX_READ_FAILURES:
-                raise SourceDecodeError(self.location, told)
+                raise SourceDecodeError(self.location, reason)
             else:
-                self._note(f"{self.location}: {told}")
+                self._note(f"{self.location}: {reason}, after {self.read_count} pictures")
 
     def _reopen_bare(self) -> None:
         """Goes on with an MJPEG camera whose part headers are wrong, by the pictures' own marks.
