@@ -33,7 +33,15 @@ class SourceError(VisionError):
 
 
 class SourceOpenError(SourceError):
-    """A source that cannot be opened: missing, unreadable, or not media."""
+    """A source that cannot be opened: missing, unreadable, or not media.
+
+    Attributes:
+        refused: it answered, and did not let us in.
+    """
+
+    def __init__(self, source: str, reason: str, *, refused: bool = False) -> None:
+        super().__init__(source, reason)
+        self.refused = refused
 
 
 class SourceDecodeError(SourceError):

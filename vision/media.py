@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from vision.errors import SourceOpenError
 from vision.hardware import Hardware
-from vision.media_options import DAMAGE, Opening, reason_of, why_address_not_opened, why_not_media
+from vision.media_options import DAMAGE, REFUSALS, Opening, reason_of, why_address_not_opened, why_not_media
 from vision.sources import SourceOptions
 
 
@@ -64,9 +64,10 @@ def _opened(shown: str, opening: Opening, hardware: Hardware) -> InputContainer:
         )
     except DAMAGE as error:
         reason = why_address_not_opened(error) if opening.is_address else reason_of(error)
+        refused = isinstance(error, REFUSALS)
     if not opening.is_address:
         reason = why_not_media(Path(opening.location), reason)
-    raise SourceOpenError(shown, reason)
+    raise SourceOpenError(shown, reason, refused=refused)
 
 
 def _prepared(shown: str, container: InputContainer, options: SourceOptions) -> VideoStream:

@@ -312,6 +312,11 @@ class RingWriter:
         self._images = self.ring.published_images
 
     @property
+    def newest(self) -> FrameMark | None:
+        """The frame published last, by whichever process; None where there is none."""
+        return self.ring.entry(self._number)
+
+    @property
     def room(self) -> bool:
         """Whether a frame can be written without one being lost; always for a live camera."""
         if not self._lossless:

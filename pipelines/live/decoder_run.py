@@ -1,0 +1,313 @@
+"""A decoder's work: opens its camera again whenever it is lost, or plays its recording once, until it is told to stop."""
+
+from __future__ import annotations
+
+import math
+import random
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from pipelines.errors import AddressError
+from pipelines.live.addresses import check_address
+from pipelines.live.counters import SharedCounters
+from pipelines.live.decoder_frames import FrameHandler, Moment
+from pipelines.live.messages import DecoderJob, DecoderState, GapReason, MasksChanged, Message, Phase
+from pipelines.live.reconnect import Backoff, Gaps, Loss
+from pipelines.live.ring import ENDED, FAILED, OPEN, RingDescriptors, RingWriter, SourceAbout, clear
+from vision.errors import SourceDecodeError, SourceOpenError
+from vision.locations import scheme_of
+from vision.sources import FrameSource, PacketTap, Picture, SourceOptions
+from vision.video import open_source
+
+_ROOM_CHECK_MS = 200
+"""How soon a recording that waits for room notices that it is to stop."""
+
+_SPARE_SECONDS = 10.0
+"""What time-outs of FFmpeg and resolver are given on top before the process is thought stuck."""
+
+
+class _Stalled(Exception):  # noqa: N818 no error: how a source that waits on is left
+    """Packets come, pictures do not."""
+
+
+class _Stopped(Exception):  # noqa: N818
+    """To stop, while packets come without pictures."""
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """When something of an opening came last, on the monotonic clock.
+
+    Attributes:
+        picture: the last picture, or the opening.
+        asked: when the source was asked for the next one.
+        first_packet: the first since then.
+        packet: the last packet.
+    """
+
+    picture: float
+    asked: float
+    first_packet: float | None = None
+    packet: float | None = None
+
+    @property
+    def waited_seconds(self) -> float:
+        """For the first packet."""
+        return 0.0 if self.first_packet is None else max(0.0, self.first_packet - self.asked)
+
+
+class DecoderRun:
+    """One camera from its first opening to its end.
+
+    Args:
+        job: what to decode.
+        descriptors: of its ring; stay the caller's.
+        tell: sends a message to the supervisor.
+        tap: is given every encoded packet.
+    """
+
+    def __init__(
+        self,
+        job: DecoderJob,
+        descriptors: RingDescriptors,
+        tell: Callable[[Message], None],
+        tap: PacketTap | None = None,
+    ) -> None:
+        self._job = job
+        self._tell = tell
+        self._tap_clips = tap
+        self._room = descriptors.room
+        self._writer = RingWriter(descriptors, lossless=not job.live)
+        self._counters = SharedCounters(descriptors.counters)
+        self._gaps = Gaps(job.camera_id, tell, time.time())
+        self._handler = FrameHandler(job, self._writer, self._counters, self._gaps, self._has_room)
+        self._backoff = Backoff(random.SystemRandom())
+        self._about = replace(self._writer.ring.about, state=OPEN, reason="")
+        self._state = DecoderState(job.camera_id, "opening")
+        self._rebased_before = 0
+        self._stop = threading.Event()
+        self._new_masks: MasksChanged | None = None
+        self._pulse = _Pulse(0.0, 0.0)
+        self._answer_by: float | None = None
+
+    @property
+    def shift_seconds(self) -> float:
+        """What is added to the camera's own times for those of the ring."""
+        return self._handler.time.shift_seconds
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is to end."""
+        return self._stop.is_set()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a camera's source has not answered for longer than its time-outs allow; from any thread."""
+        return self._answer_by is not None and time.monotonic() > self._answer_by
+
+    def stop(self) -> None:
+        """Asks it to end soon; from any thread."""
+        self._stop.set()
+
+    def set_masks(self, masks: MasksChanged) -> None:
+        """Other masks from the next picture on; from any thread."""
+        self._new_masks = masks
+
+    def give_up(self) -> None:
+        """Tells that it is stuck; for the watching thread, before it ends the process."""
+        self._gaps.lost("stalled")
+        self._say("retrying", "the source does not answer; the decoder is replaced")
+
+    def run(self) -> None:
+        """Decodes until the recording's end, `stop`, or a failure for good; tells which it was."""
+        self._writer.tell(self._about)
+        if self._job.live:
+            self._watch()
+        else:
+            self._play_once()
+
+    def close(self) -> None:
+        """Unmaps the ring."""
+        self._writer.close()
+        self._counters.close()
+
+    def _watch(self) -> None:
+        """A camera: opened again and again."""
+        while not self._stop.is_set():
+            began = time.monotonic()
+            loss = self._opening()
+            if self.stopping:
+                break
+            if self._state.phase == "running":
+                self._backoff.reset()
+            self._gaps.lost(loss.reason)
+            self._say("retrying", loss.detail)
+            took = time.monotonic() - began
+            self._stop.wait(self._backoff.wait_seconds(took, refused=loss.reason == "refused"))
+        self._say("stopped")
+
+    def _opening(self) -> Loss:
+        """One opening of a camera, and why it ended."""
+        try:
+            self._open_and_play()
+        except AddressError as error:
+            return Loss("unreachable", str(error))
+        except SourceOpenError as error:
+            return Loss("refused" if error.refused else "unreachable", str(error))
+        except SourceDecodeError as error:
+            return Loss(self._decode_reason(), str(error))
+        except _Stalled:
+            seconds = self._job.options.read_timeout_seconds
+            return Loss("undecodable", f"no picture could be decoded for {seconds:g} s")
+        except _Stopped:
+            return Loss("unreachable", "stopped")
+        finally:
+            self._answer_by = None
+        return Loss("unreachable", "the camera ended the stream")
+
+    def _decode_reason(self) -> GapReason:
+        packet = self._pulse.packet
+        if packet is None:
+            return "unreachable"
+        if time.monotonic() - packet > 0.9 * self._job.options.read_timeout_seconds:
+            return "stalled"
+        return "unreachable" if self._handler.pictures else "undecodable"
+
+    def _play_once(self) -> None:
+        """A recording: to its end."""
+        about = replace(self._about, state=ENDED)
+        try:
+            self._open_and_play()
+        except _Stopped:
+            pass
+        except (SourceOpenError, SourceDecodeError) as error:
+            about = replace(self._about, state=FAILED, reason=str(error))
+        if self.stopping:
+            self._say("stopped")
+            return
+        about = replace(about, fps=self._about.fps, start_seconds=self._about.start_seconds)
+        self._writer.tell(replace(about, width=self._about.width, height=self._about.height))
+        self._say("failed" if about.state == FAILED else "ended", about.reason)
+
+    def _open_and_play(self) -> None:
+        if not self._about.openings:
+            self._say("opening")
+        now = time.monotonic()
+        self._pulse = _Pulse(now, now)
+        self._expect_answer(3 * self._job.options.open_timeout_seconds)
+        with self._opened() as source:
+            self._handler.open(source)
+            self._pulse.picture = time.monotonic()
+            try:
+                self._play(source)
+            finally:
+                self._handler.count_read()
+                self._rebased_before += source.rebased_count
+
+    def _opened(self) -> FrameSource:
+        settings, address = self._job.options, self._job.address
+        connect_to = None
+        if scheme_of(address) is not None:
+            checked = check_address(
+                address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
+            )
+            connect_to = checked.connect_to
+        options = SourceOptions(
+            open_timeout_seconds=settings.open_timeout_seconds,
+            read_timeout_seconds=settings.read_timeout_seconds,
+            rtsp_transport=settings.transport,
+            max_pixels=settings.max_pixels,
+            hardware_decode=settings.hardware_decode,
+            connect_to=connect_to,
+            clock=time.monotonic,
+            packet_tap=self._tap,
+        )
+        return open_source(address, options)
+
+    def _play(self, source: FrameSource) -> None:
+        pictures = source.pictures()
+        while (picture := self._next(pictures)) is not None:
+            self._put_masks_in_force()
+            moment = Moment(self._pulse.waited_seconds, self._pulse.picture, time.time())
+            self._tell_changes(source)
+            self._handler.see(picture, moment, stopping=self.stopping)
+            if self.stopping:
+                return
+
+    def _next(self, pictures: Iterator[Picture]) -> Picture | None:
+        pulse = self._pulse
+        pulse.asked, pulse.first_packet = time.monotonic(), None
+        self._expect_answer(self._job.options.read_timeout_seconds)
+        picture = next(pictures, None)
+        self._answer_by = None
+        pulse.picture = time.monotonic()
+        return picture
+
+    def _expect_answer(self, within_seconds: float) -> None:
+        self._answer_by = time.monotonic() + within_seconds + _SPARE_SECONDS if self._job.live else None
+
+    def _tap(self, packet: Packet[VideoStream]) -> None:
+        """Sees every packet: keeps it for clips, and leaves a source that gives no pictures."""
+        now, pulse = time.monotonic(), self._pulse
+        pulse.packet = now
+        if pulse.first_packet is None:
+            pulse.first_packet = now
+        if self._tap_clips is not None:
+            self._tap_clips(packet)
+        if self.stopping:
+            raise _Stopped
+        if self._job.live and now - pulse.picture > self._job.options.read_timeout_seconds:
+            raise _Stalled
+
+    def _put_masks_in_force(self) -> None:
+        masks, self._new_masks = self._new_masks, None
+        if masks is not None:
+            self._handler.set_masks(masks.privacy_masks, masks.detection_masks)
+
+    def _has_room(self) -> bool:
+        poll = None
+        while not self._writer.room:
+            if self.stopping:
+                return False
+            if poll is None:
+                poll = select.poll()
+                poll.register(self._room, select.POLLIN)
+            poll.poll(_ROOM_CHECK_MS)
+            clear(self._room)
+        return True
+
+    def _tell_changes(self, source: FrameSource) -> None:
+        """Tells of the first picture of an opening, and of what is other than before."""
+        first = not self._handler.pictures
+        state = replace(
+            self._state,
+            phase="running",
+            detail="",
+            size_wh=source.size_wh,
+            fps=source.fps_nominal,
+            codec=source.codec,
+            decoding=source.decoding,
+            reconnects=self._state.reconnects + (first and self._about.openings > 0),
+            rebased=self._rebased_before + source.rebased_count,
+        )
+        if state == self._state:
+            return
+        self._about = SourceAbout(
+            math.nan if source.fps_nominal is None else source.fps_nominal,
+            source.start_seconds,
+            *source.size_wh,
+            self._about.openings + first,
+        )
+        self._writer.tell(self._about)
+        self._state = state
+        self._tell(state)
+
+    def _say(self, phase: Phase, detail: str = "") -> None:
+        self._state = replace(self._state, phase=phase, detail=detail)
+        self._tell(self._state)
