@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.accounts import AccountService
 from api.background import Background, BackgroundLoop
+from api.camera_watch import CameraWatch
+from api.cameras import CameraService
 from api.clock import Clock, Draw, draw
 from api.clockwork import ExpirySweeper, HoldClock, Issuer
 from api.controls import ControlLibrary
@@ -38,6 +40,7 @@ from pipelines.events import utc_now
 GALLERY_INTERVAL_SECONDS: Final = 2.0
 """How soon a change of a list reaches the workers."""
 
+CAMERA_INTERVAL_SECONDS: Final = 2.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
@@ -64,6 +67,8 @@ class Services:
     sweeper: ExpirySweeper
     galleries: GalleryService
     templates: TemplateWatch | None
+    cameras: CameraService
+    camera_watch: CameraWatch | None
     overlays: OverlayService
     overlay_publisher: OverlayPublisher | None
     bus: Bus | None
@@ -158,6 +163,8 @@ def build_services(
     references = ReferenceService(database, vault, clock)
     galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
     templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
+    configured = settings.camera_ids
+    camera_watch = CameraWatch(database, bus.words, clock, configured=configured) if bus else None
     overlays = OverlayService(database, clock)
     publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
     services = Services(
@@ -180,6 +187,8 @@ def build_services(
         sweeper=sweeper,
         galleries=galleries,
         templates=templates,
+        cameras=CameraService(database, clock, configured=configured),
+        camera_watch=camera_watch,
         overlays=overlays,
         overlay_publisher=publisher,
         bus=bus,
@@ -212,6 +221,8 @@ def _background(services: Services) -> Background:
             BackgroundLoop("galleries", services.galleries.run_once, GALLERY_INTERVAL_SECONDS),
             BackgroundLoop("trimming", services.bus.trimmer.run_once, TRIM_INTERVAL_SECONDS),
         ]
+    if services.camera_watch is not None:
+        loops.append(BackgroundLoop("cameras", services.camera_watch.run_once, CAMERA_INTERVAL_SECONDS))
     if services.overlay_publisher is not None:
         loops.append(
             BackgroundLoop("overlays", services.overlay_publisher.run_once, GALLERY_INTERVAL_SECONDS)

@@ -35,6 +35,7 @@ class Settings:
         stream_ages: how long entries stay in Redis, by stream.
         session_lifetime: how long a login lasts.
         sweep_interval_seconds: how often hold, expiry and outbox are looked at.
+        camera_ids: cameras of this system's settings; those of its deployments are watched besides.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
     """
@@ -53,6 +54,7 @@ class Settings:
     stream_ages: Mapping[str, timedelta] = field(default_factory=lambda: stream_ages(StreamsConfig()))
     session_lifetime: timedelta = timedelta(hours=12)
     sweep_interval_seconds: float = 0.5
+    camera_ids: tuple[str, ...] = ()
     run_background: bool = True
     https: bool = False
 
@@ -95,5 +97,6 @@ def settings_from(
         redis_password=None if password is None else password.get_secret_value(),
         redis_security=config.redis.security(),
         stream_ages=stream_ages(config.streams),
+        camera_ids=tuple(config.cameras),
         https=https,
     )

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
+from api.camera_hashes import CameraHashes
 from api.intake import Intake, IntakeRefusedError
 from api.keys.store import KeyStore
 from api.template_watch import CameraReports
@@ -73,6 +74,7 @@ class Bus:
         self._failures: dict[str, int] = {}
         self._publisher = ConfirmedPublisher(redis)
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
+        self.words = CameraHashes(redis)
         self.overlays = OverlaySender(redis, keys.galleries_key())
         self.cameras = CameraReports(redis)
         self.trimmer = StreamTrimmer(redis, ages or {})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 MAX_REASON_CHARACTERS: Final = 64
+EARLIEST_YEAR: Final = 1970
+LATEST_YEAR: Final = 2200
+"""Further out some arithmetic on times fails, and whoever says so is wrong or means harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,10 @@ def read_gap(document: Any) -> GapRecord:
 
 
 def parse_moment(text: Any) -> datetime:
-    """An aware time out of RFC 3339 text; raises ValueError or TypeError where there is none."""
+    """A time in UTC out of RFC 3339 text; raises ValueError or TypeError where there is none of our days."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise ValueError("a time at which there were no cameras")
+    return moment.astimezone(UTC)

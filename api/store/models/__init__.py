@@ -1,6 +1,7 @@
 """The tables, one file per group of records."""
 
 from api.store.models.base import Base
+from api.store.models.cameras import CameraDay, CameraGap, CameraReport
 from api.store.models.evidence import EvidenceRecord, LegalHold
 from api.store.models.lists import (
     Deployment,
@@ -28,6 +29,9 @@ from api.store.models.reviews import (
 __all__ = [
     "Account",
     "Base",
+    "CameraDay",
+    "CameraGap",
+    "CameraReport",
     "CandidateRecord",
     "ControlItem",
     "Deployment",
