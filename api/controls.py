@@ -6,11 +6,12 @@ import secrets
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sqlalchemy.orm import Session
 
 from api.clock import Clock, Draw, new_evidence_id, new_review_id
+from api.late_evidence import control_clip, note_control
 from api.ledger.chain import Happening
 from api.review.cases import State, Truth
 from api.review.controls import observed_like, queue_moment, wants_control
@@ -25,7 +26,7 @@ from api.store.models import CandidateRecord, ControlItem
 from api.store.reviews import ReviewRepository
 from pipelines.accounting import FrameAccounting
 from pipelines.events import CANDIDATE_NAMESPACE, EvidenceItem
-from pipelines.evidence import EvidenceKind
+from pipelines.evidence import Clip, EvidenceKind
 from vision.types import Image
 
 
@@ -34,6 +35,9 @@ class EvidenceSink(Protocol):
 
     def put(self, kind: EvidenceKind, image: Image) -> EvidenceItem:
         """Where the picture lies now, and its hashes."""
+
+    def put_clip(self, kind: Literal["clip", "clip_redacted"], clip: Clip) -> EvidenceItem:
+        """Where the clip lies now, and its hashes."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,6 +56,8 @@ class ControlInput:
         similarity: what the embedder says of the pair, −1 to 1.
         threshold: the deployment's.
         frame_accounting: of the source up to that frame.
+        clip_redacted: the seconds around it, redacted like a candidate's.
+        clip_after_seconds: how long after the sighting such a clip ends.
     """
 
     deployment_id: str
@@ -65,6 +71,8 @@ class ControlInput:
     similarity: float
     threshold: float
     frame_accounting: FrameAccounting
+    clip_redacted: Clip | None = None
+    clip_after_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,14 @@ class ControlLibrary:
             _check(ListRepository(session), item)
         frame = self._evidence.put("frame_redacted", item.frame_redacted)
         probe = self._evidence.put("probe", item.probe)
+        clip = self._evidence.put_clip("clip_redacted", item.clip_redacted) if item.clip_redacted else None
         control_id, now = f"ctl_{secrets.token_hex(12)}", self._clock()
+        row = _row(control_id, item, frame, probe, now)
+        row.clip = None if clip is None else clip.model_dump()
+        row.clip_after_seconds = item.clip_after_seconds
         with self._database.write() as session:
-            CandidateRepository(session).add_control_item(_row(control_id, item, frame, probe, now))
+            CandidateRepository(session).add_control_item(row)
+            note_control(session, control_id, (frame, probe, *((clip,) if clip else ())), now)
             LedgerRepository(session).append(
                 Happening("control_item_added", now, "console", f"control:{control_id}")
             )
@@ -133,7 +146,8 @@ class ControlLibrary:
             item.frame_accounting,
         )
         sources = [*evidence_sources(item.frame, item.probe), *reference_sources(session, item.subject_id)]
-        shown = present(new_review_id(), queued_at, sighting, sources, new_evidence_id)
+        clip = control_clip(session, item, queued_at, self._draw())
+        shown = present(new_review_id(), queued_at, sighting, sources, new_evidence_id, clip)
         ReviewRepository(session).keep(row.candidate_id, shown)
         LedgerRepository(session).append(
             Happening("control_mixed_in", now, "intake", f"candidate:{row.candidate_id}")

@@ -6,9 +6,10 @@ from api.accounts import Login, Principal
 from api.desk import Revealed
 from api.ledger.chain import Entry
 from api.oversight import CandidateView, ReceiptView
-from api.review.presentation import Presentation
+from api.review.presentation import Picture, Presentation
 from api.schemas import (
     CandidateOut,
+    ClipOut,
     FrameAccountingOut,
     FrameOut,
     JudgementView,
@@ -21,6 +22,7 @@ from api.schemas import (
     RevealOut,
     ReviewOut,
 )
+from pipelines.events import EvidenceItem
 
 
 def login_out(login: Login) -> LoginOut:
@@ -62,7 +64,21 @@ def review_out(shown: Presentation) -> ReviewOut:
             ReferenceOut(evidence_id=item.evidence_id, width=item.source.width, height=item.source.height)
             for item in shown.references
         ],
+        clip=_clip_out(shown.clip),
         frame_accounting=FrameAccountingOut(**sighting.frame_accounting),
+    )
+
+
+def _clip_out(clip: Picture | None) -> ClipOut | None:
+    if clip is None:
+        return None
+    item = EvidenceItem.model_validate(clip.source.sealed)
+    return ClipOut(
+        evidence_id=clip.evidence_id,
+        width=clip.source.width,
+        height=clip.source.height,
+        began_pts_seconds=item.began_pts_seconds or 0.0,
+        duration_seconds=item.duration_seconds or 0.0,
     )
 
 

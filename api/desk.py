@@ -33,7 +33,7 @@ class EvidenceSource(Protocol):
     """Opens sealed evidence."""
 
     def read(self, item: EvidenceItem) -> bytes:
-        """The picture, JPEG."""
+        """The picture (JPEG) or clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class AnswerGiven:
 
     answer: Answer
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShownEvidence:
+    """A picture or clip as it is shown."""
+
+    content: bytes
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +90,7 @@ class ReviewDesk:
         with self._database.read() as session:
             reviews = ReviewRepository(session)
             rows = reviews.open_for(_account(session, principal), now, after, limit)
-            shown = reviews.load(rows)
+            shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
         if fresh:
             self._note_listed(principal, fresh, now)
@@ -107,10 +115,10 @@ class ReviewDesk:
         with self._database.write() as session:
             row = self._claimed(session, principal, review_id, now)
             _note(session, "review_viewed", now, principal, f"review:{review_id}")
-            return ReviewRepository(session).load([row])[0]
+            return ReviewRepository(session).load([row], now)[0]
 
-    def picture(self, principal: Principal, evidence_id: str) -> bytes:
-        """One picture of a review that is open to her, or that she has answered; JPEG.
+    def picture(self, principal: Principal, evidence_id: str) -> ShownEvidence:
+        """One picture or clip of a review that is open to her, or that she has answered.
 
         Raises:
             NotFoundError: it belongs to neither.
@@ -119,7 +127,7 @@ class ReviewDesk:
         _check_operator(principal)
         now = self._clock()
         with self._database.write() as session:
-            picture = ReviewRepository(session).picture(evidence_id)
+            picture = ReviewRepository(session).picture(evidence_id, now)
             if picture is None:
                 raise NotFoundError
             row = self._claimed(session, principal, picture.review_id, now)
@@ -248,16 +256,18 @@ class ReviewDesk:
             raise NotFoundError
         return review
 
-    def _open(self, picture: PresentedEvidence) -> bytes:
+    def _open(self, picture: PresentedEvidence) -> ShownEvidence:
         if picture.reference_id is None:
-            return self._evidence.read(EvidenceItem.model_validate(picture.sealed))
+            item = EvidenceItem.model_validate(picture.sealed)
+            return ShownEvidence(self._evidence.read(item), item.media_type)
         with self._database.read() as session:
             reference = ListRepository(session).reference(picture.reference_id)
         if reference is None:
             raise NotFoundError
-        return self._vault.open_portrait(
+        portrait = self._vault.open_portrait(
             reference.subject_id, reference.reference_id, reference.portrait_sealed
         )
+        return ShownEvidence(portrait, "image/jpeg")
 
 
 def _check_operator(principal: Principal) -> None:

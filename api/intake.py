@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.clock import Clock, new_evidence_id, new_review_id
 from api.controls import ControlLibrary, Neighbour, evidence_sources, reference_sources
 from api.keys.store import KeyStore
+from api.late_evidence import clip_of, joins_as_it_is, keep_late_clips, note_evidence
 from api.ledger.chain import Happening
 from api.review import machine
 from api.review.cases import State
@@ -114,7 +115,8 @@ class Intake:
         if candidate.revision <= known.revision:
             return Taken.DUPLICATE
         if known.claimed_at is not None or State(known.state) not in _REVISABLE:
-            self._note(session, "revision_ignored", candidate, now)
+            late = keep_late_clips(session, candidate, now)
+            self._note(session, "late_evidence_kept" if late else "revision_ignored", candidate, now)
             return Taken.FROZEN
         self._update(session, known, candidate)
         case = candidates.case(known)
@@ -132,6 +134,7 @@ class Intake:
     def _receive(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
         row = self._row(candidate, now)
         CandidateRepository(session).add(row)
+        note_evidence(session, candidate, now)
         if shown is None:  # taken back before it came: kept, so that an older revision is known for one
             row.state = State.WITHDRAWN.value
             self._note(session, "candidate_withdrawn", candidate, now)
@@ -161,6 +164,7 @@ class Intake:
         )
 
     def _update(self, session: Session, row: CandidateRecord, candidate: Candidate) -> None:
+        note_evidence(session, candidate, self._clock())
         row.revision = candidate.revision
         row.event = candidate.model_dump(mode="json")
         row.observed_at = candidate.observed_at
@@ -182,12 +186,14 @@ class Intake:
             *evidence_sources(*(item.model_dump() for item in shown)),
             *reference_sources(session, candidate.subject_id),
         ]
+        clip = clip_of(session, candidate, now)
+        if joins_as_it_is(session, earlier, sources, clip):
+            return
         # A revision keeps its place and its address in the queue; its pictures get new addresses.
         review_id = earlier.review_id if earlier else new_review_id()
         queued_at = earlier.queued_at if earlier else now
-        reviews.keep(
-            str(candidate.candidate_id), present(review_id, queued_at, sighting, sources, new_evidence_id)
-        )
+        shown_now = present(review_id, queued_at, sighting, sources, new_evidence_id, clip)
+        reviews.keep(str(candidate.candidate_id), shown_now)
 
     def _note(self, session: Session, kind: str, candidate: Candidate, now: datetime) -> None:
         about = f"candidate:{candidate.candidate_id}"

@@ -16,14 +16,14 @@ from api.accounts import Principal
 from api.deps import services_of
 from api.errors import ApiError
 from api.schemas import Problem, ProblemField
-from pipelines.errors import PipelineError
+from pipelines.errors import EvidenceAwayError, EvidenceMissingError, PipelineError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = structlog.get_logger(__name__)
 
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": HTTPStatus(status).phrase, "model": Problem}
-    for status in (400, 401, 403, 404, 409, 422, 429)
+    for status in (400, 401, 403, 404, 409, 422, 429, 503)
 }
 """Errors a route may document: pick what it can give."""
 
@@ -39,7 +39,7 @@ def label_problems(document: dict[str, Any]) -> None:
         for operation in methods.values():
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
-                if status.startswith("4") and "application/json" in content:
+                if status[0] in "45" and "application/json" in content:
                     content[MEDIA_TYPE] = content.pop("application/json")
 
 
@@ -51,6 +51,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(IntegrityError, _collision)
     app.add_exception_handler(DataError, _unfit_value)
     app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(EvidenceAwayError, _evidence_away)
+    app.add_exception_handler(EvidenceMissingError, _evidence_away)
     app.add_exception_handler(PipelineError, _inner_error)
     app.add_exception_handler(Exception, _inner_error)
 
@@ -124,6 +126,15 @@ def _unfit_value(_request: Request, _error: Exception) -> JSONResponse:
 def _database_away(_request: Request, error: Exception) -> JSONResponse:
     _log.error("database_away", error=type(error).__name__)
     return problem_response(503, "database_away", "the database does not answer; try again")
+
+
+def _evidence_away(request: Request, error: Exception) -> JSONResponse:
+    _log.error("evidence_away", route=_route(request), reason=str(error)[:200])
+    return problem_response(
+        503,
+        "evidence_away",
+        "this evidence cannot be had now: not delivered yet, deleted, or its store is away",
+    )
 
 
 def _inner_error(request: Request, error: Exception) -> JSONResponse:

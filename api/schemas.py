@@ -90,6 +90,16 @@ class ReferenceOut(Wire):
     height: int
 
 
+class ClipOut(Wire):
+    """The seconds around the sighting, everything but the face pixelated; WebM."""
+
+    evidence_id: str
+    width: int
+    height: int
+    began_pts_seconds: float
+    duration_seconds: float
+
+
 class FrameAccountingOut(Wire):
     """What became of the frames the source gave until then."""
 
@@ -113,6 +123,7 @@ class ReviewOut(Wire):
     frame: FrameOut
     probe: ProbeOut
     references: list[ReferenceOut]
+    clip: ClipOut | None = Field(description="null where none was there at the first claim, or none is yet")
     frame_accounting: FrameAccountingOut
 
 

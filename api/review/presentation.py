@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-PictureKind = Literal["frame", "probe", "reference"]
+PictureKind = Literal["frame", "probe", "reference", "clip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class PictureSource:
     """Where a picture really lies; never leaves the server.
 
     Attributes:
-        kind: what it shows: the redacted frame, the probe's portrait, or a reference portrait.
+        kind: what it shows: the redacted frame, the probe's portrait, a reference portrait, or the redacted clip.
         width: pixels.
         height: pixels.
-        sealed: the evidence item of a frame or probe, as JSON values.
+        sealed: the evidence item of a frame, probe or clip, as JSON values.
         reference_id: of a reference portrait.
     """
 
@@ -34,10 +34,25 @@ class PictureSource:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture under the address it has in one review alone."""
+    """A picture or clip under the address it has in one review alone.
+
+    Attributes:
+        evidence_id: the address.
+        source: where it really lies.
+        shown_from: of a clip: who claims the review before this is not shown it, and nobody after her; None: always.
+    """
 
     evidence_id: str
     source: PictureSource
+    shown_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaterClip:
+    """A clip that joins a review when it comes, or, of a control, when one would have come."""
+
+    source: PictureSource
+    shown_from: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +86,12 @@ class Presentation:
     frame: Picture
     probe: Picture
     references: tuple[Picture, ...]
+    clip: Picture | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """All its pictures: frame, probe, references in order."""
-        return (self.frame, self.probe, *self.references)
+        """All there is: frame, probe, references in order, and the clip."""
+        return (self.frame, self.probe, *self.references, *((self.clip,) if self.clip else ()))
 
 
 def present(
@@ -84,6 +100,7 @@ def present(
     sighting: Sighting,
     sources: Sequence[PictureSource],
     new_id: Callable[[], str],
+    clip: LaterClip | None = None,
 ) -> Presentation:
     """A presentation whose pictures have fresh random addresses.
 
@@ -93,6 +110,7 @@ def present(
         sighting: where and when.
         sources: exactly one frame, one probe, and the references in order.
         new_id: gives an unguessable id at every call.
+        clip: the redacted clip, where there is one that judges may see.
 
     Raises:
         ValueError: frame, probe or references are missing.
@@ -103,4 +121,5 @@ def present(
     references = tuple(item for item in pictures if item.source.kind == "reference")
     if len(frames) != 1 or len(probes) != 1 or not references:
         raise ValueError("a review shows one frame, one probe and at least one reference")
-    return Presentation(review_id, queued_at, sighting, frames[0], probes[0], references)
+    shown_clip = None if clip is None else Picture(new_id(), clip.source, clip.shown_from)
+    return Presentation(review_id, queued_at, sighting, frames[0], probes[0], references, shown_clip)

@@ -195,6 +195,13 @@ class CandidateRepository:
         self._session.add(item)
         self._session.flush()
 
+    def controls_without_clip(self, deployment_id: str) -> bool:
+        """Whether some control item of a deployment has no clip."""
+        query = select(ControlItem.control_id).where(
+            ControlItem.deployment_id == deployment_id, ControlItem.clip.is_(None)
+        )
+        return self._session.scalars(query.limit(1)).first() is not None
+
     def next_control(self, deployment_id: str) -> ControlItem | None:
         """The least used control item of a deployment."""
         return self._session.scalars(

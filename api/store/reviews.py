@@ -60,10 +60,39 @@ class ReviewRepository:
                 height=picture.source.height,
                 sealed=picture.source.sealed,
                 reference_id=picture.source.reference_id,
+                shown_from=picture.shown_from,
             )
             for position, picture in enumerate(shown.pictures)
         )
         self._session.flush()
+
+    def add_clip(self, review: Review, clip: Picture) -> None:
+        """Adds a clip to a presentation that stays as it is otherwise."""
+        rows = self._session.scalars(
+            select(PresentedEvidence).where(PresentedEvidence.review_id == review.review_id)
+        ).all()
+        self._session.add(
+            PresentedEvidence(
+                evidence_id=clip.evidence_id,
+                review_id=review.review_id,
+                kind=clip.source.kind,
+                position=max(row.position for row in rows) + 1,
+                width=clip.source.width,
+                height=clip.source.height,
+                sealed=clip.source.sealed,
+                shown_from=clip.shown_from,
+            )
+        )
+        self._session.flush()
+
+    def shown(self, review: Review) -> dict[str, str]:
+        """The sealed hash of each picture of evidence in a presentation, by its kind."""
+        rows = self._session.scalars(
+            select(PresentedEvidence).where(
+                PresentedEvidence.review_id == review.review_id, PresentedEvidence.reference_id.is_(None)
+            )
+        )
+        return {row.kind: str(row.sealed["sha256_sealed"]) for row in rows if row.sealed}
 
     def _forget(self, candidate_id: str) -> None:
         review_ids = select(Review.review_id).where(Review.candidate_id == candidate_id)
@@ -79,18 +108,42 @@ class ReviewRepository:
         """The review of a candidate."""
         return self._session.scalars(select(Review).where(Review.candidate_id == candidate_id)).one_or_none()
 
-    def load(self, rows: Sequence[Review]) -> list[Presentation]:
-        """Full presentations of rows, in their order."""
+    def load(self, rows: Sequence[Review], now: datetime) -> list[Presentation]:
+        """Full presentations of rows, in their order, as they were at the first claim, or are now."""
         evidence = self._session.scalars(
             select(PresentedEvidence)
             .where(PresentedEvidence.review_id.in_([row.review_id for row in rows]))
             .order_by(PresentedEvidence.position)
         ).all()
-        return [_presentation(row, [e for e in evidence if e.review_id == row.review_id]) for row in rows]
+        claims = self._claims(rows)
+        return [
+            _presentation(
+                row,
+                [
+                    one
+                    for one in evidence
+                    if one.review_id == row.review_id and _is_shown(one, claims[row.review_id] or now)
+                ],
+            )
+            for row in rows
+        ]
 
-    def picture(self, evidence_id: str) -> PresentedEvidence | None:
-        """One picture of one review."""
-        return self._session.get(PresentedEvidence, evidence_id)
+    def _claims(self, rows: Sequence[Review]) -> dict[str, datetime | None]:
+        found = self._session.execute(
+            select(Review.review_id, CandidateRecord.claimed_at)
+            .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
+            .where(Review.review_id.in_([row.review_id for row in rows]))
+        )
+        return dict(found.all())
+
+    def picture(self, evidence_id: str, now: datetime) -> PresentedEvidence | None:
+        """One picture of one review; none where nobody is shown it, or not yet."""
+        picture = self._session.get(PresentedEvidence, evidence_id)
+        if picture is None or picture.shown_from is None:
+            return picture
+        review = self._session.get_one(Review, picture.review_id)
+        claimed_at = self._claims([review])[review.review_id]
+        return picture if _is_shown(picture, claimed_at or now) else None
 
     def open_for(
         self, account: Account, now: datetime, after: QueuePosition | None, limit: int
@@ -175,11 +228,16 @@ def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
     ]
 
 
+def _is_shown(evidence: PresentedEvidence, at: datetime) -> bool:
+    return evidence.shown_from is None or evidence.shown_from <= at
+
+
 def _presentation(row: Review, evidence: Sequence[PresentedEvidence]) -> Presentation:
     pictures = [
         Picture(
             item.evidence_id,
             PictureSource(item.kind, item.width, item.height, item.sealed, item.reference_id),  # type: ignore[arg-type]  # written from the same literal
+            item.shown_from,
         )
         for item in evidence
     ]
@@ -192,5 +250,7 @@ def _presentation(row: Review, evidence: Sequence[PresentedEvidence]) -> Present
         row.face_size_px,
         row.frame_accounting,
     )
-    frame, probe, *references = pictures
-    return Presentation(row.review_id, row.queued_at, sighting, frame, probe, tuple(references))
+    frame, probe, *others = pictures
+    references = tuple(one for one in others if one.source.kind == "reference")
+    clip = next((one for one in others if one.source.kind == "clip"), None)
+    return Presentation(row.review_id, row.queued_at, sighting, frame, probe, references, clip)

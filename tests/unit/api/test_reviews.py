@@ -21,6 +21,7 @@ REVIEW_KEYS = {
     "frame",
     "probe",
     "references",
+    "clip",
     "frame_accounting",
 }
 

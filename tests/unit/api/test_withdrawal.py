@@ -114,7 +114,7 @@ def test_a_withdrawal_that_comes_first_shows_nothing_to_anybody(clients: Clients
         assert session.scalars(select(Review)).all() == []
 
 
-def test_the_probe_that_is_shown_is_the_first(seeded: Seeded) -> None:
+def test_the_probe_that_is_shown_is_the_first(seeded: Seeded, clock: FakeClock) -> None:
     """Further probes are of the same track; the face's box and the frame belong to the first."""
     candidate = seeded.candidate()
     frame, probe = candidate.evidence[:2]
@@ -122,7 +122,7 @@ def test_the_probe_that_is_shown_is_the_first(seeded: Seeded) -> None:
     seeded.services.intake.accept(seeded.candidate(evidence=(frame, probe, more)))
     with seeded.services.database.read() as session:
         review = session.scalars(select(Review)).one()
-        assert ReviewRepository(session).load([review])[0].probe.source.width == probe.width
+        assert ReviewRepository(session).load([review], clock.now)[0].probe.source.width == probe.width
 
 
 def keys_of(value: Any) -> set[str]:
