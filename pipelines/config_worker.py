@@ -54,6 +54,12 @@ class WorkerConfig(MetricsSettings):
         default=2.0, ge=0, le=1000, description="how long a call waits for others to join it; 0: not at all"
     )
 
+    standby: bool = Field(
+        default=False,
+        description="a second matching process waits with its models loaded, so that after a revocation or a crash "
+        "cameras are searched again sooner; costs the memory of the models once more",
+    )
+
     @model_validator(mode="after")
     def _threads_fit_the_budget(self) -> Self:
         if self.threads is None:

@@ -69,6 +69,7 @@ class WorkerPlace:
         replaceable: whether it ends, with `WorkerReport.replace`, when somebody may no longer be searched; otherwise
             it goes on with what is left.
         beat: called about five times a second by the main thread, as a sign of life.
+        leaving: called when everything ends, before cameras are closed; with whether it is to be replaced.
         now: the machine's clock.
         ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
             no clips.
@@ -78,6 +79,7 @@ class WorkerPlace:
     sources: CameraSources | None = None
     replaceable: bool = False
     beat: Callable[[], None] = lambda: None
+    leaving: Callable[[bool], None] = lambda _: None
     now: Callable[[], datetime] = utc_now
     ask_clip: Callable[[ClipWanted], None] | None = None
     observing: Observing = field(default_factory=Observing)
@@ -117,7 +119,7 @@ class Worker:
         self._bus_was_away = False
         self._next_check_seconds = 0.0
         data_dir = config.paths.data_dir
-        self._spool = Spool(data_dir / "spool" / keys.worker_id)
+        self._spool = Spool(data_dir / "spool" / keys.worker_id, limit_bytes=config.redis.spool_limit_bytes)
         self.gaps = GapLog(data_dir / "gaps" / keys.worker_id, now=place.now)
         self._publisher = CandidatePublisher(redis, self._spool, keys.worker_id, keys.candidates)
         versions = GalleryVersions(data_dir / "galleries" / f"{keys.worker_id}.json")
@@ -236,6 +238,7 @@ class Worker:
         )
 
     def _end(self, bus: threading.Thread, *, replace: bool) -> WorkerReport:
+        self._place.leaving(replace)
         for watch in self._watches.values():
             watch.set_list(None)
         deadline = time.monotonic() + (REPLACED_JOIN_SECONDS if replace else JOIN_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +11,8 @@ import typer
 from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, report
 
 if TYPE_CHECKING:
-    from redis import Redis
-
+    from pipelines.camera_status import WorkerReport
     from pipelines.config import Config
-    from pipelines.worker import Worker, WorkerReport
-    from pipelines.worker_keys import WorkerKeys
 
 
 def register(app: typer.Typer) -> None:
@@ -36,68 +32,35 @@ def work(
     as_json: Annotated[bool, typer.Option("--json", help="Print how it ended as one JSON document.")] = False,
 ) -> None:
     """Watches the configured cameras until interrupted; searches faces only under an active deployment."""
-    from aiqyn.logs import log_to_stderr
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
+    from pipelines.logs import log_to_stderr
     from pipelines.process_guard import forbid_memory_dumps
-    from vision.errors import VisionError
-    from weights.errors import WeightsError
 
-    log_to_stderr()
     try:
+        log_to_stderr()
         forbid_memory_dumps()
-        loaded = load_config(config or default_config_path())
-        worker = _build(loaded)
-        ended = _run(worker, exit_when_done=exit_when_done)
-    except (PipelineError, WeightsError, VisionError) as error:
+        ended = _supervise(load_config(config or default_config_path()), exit_when_done=exit_when_done)
+    except PipelineError as error:
         fail(str(error))
     if as_json:
         typer.echo(json.dumps(_document(ended)))
     raise typer.Exit(_exit_code(ended))
 
 
-def _build(loaded: Config) -> Worker:
-    from pipelines.build import PerceptionOptions, build_perception
-    from pipelines.worker import Worker
-    from pipelines.worker_keys import WorkerKeys
-    from weights.catalog import load_catalog
-    from weights.store import WeightStore
-
-    keys = WorkerKeys.load(loaded.worker_keys_dir())
-    redis = _connected(loaded, keys)
-    store = WeightStore(loaded.paths.weights_dir, load_catalog(loaded.paths.weights_dir))
-    return Worker(loaded, keys, build_perception(store, PerceptionOptions.of(loaded)), redis)
-
-
-def _connected(loaded: Config, keys: WorkerKeys) -> Redis:
-    """The configured Redis, else the embedded one that runs on this data folder."""
+def _supervise(loaded: Config, *, exit_when_done: bool) -> WorkerReport:
     from aiqyn.embedded.redis import embedded_address
-    from pipelines.acl import worker_user
-    from pipelines.errors import BusError
-    from pipelines.streams import connect
+    from pipelines.live.supervisor import Supervisor, ended_by_signals
+    from pipelines.live.supervisor_options import SupervisorOptions
 
-    address = loaded.redis.address() or embedded_address(loaded.paths.data_dir)
-    if address is None:
-        raise BusError(
-            f"redis.url is not set, and no embedded Redis runs on {loaded.paths.data_dir}: set it, or start "
-            "the service first"
-        )
-    password = loaded.redis.password
-    return connect(
-        address,
-        username=loaded.redis.username or worker_user(keys.worker_id),
-        password=keys.redis_password if password is None else password.get_secret_value(),
-        security=loaded.redis.security(),
-    )
+    def address() -> str | None:
+        """The configured Redis, else the embedded one that runs on this data folder."""
+        return loaded.redis.address() or embedded_address(loaded.paths.data_dir)
 
-
-def _run(worker: Worker, *, exit_when_done: bool) -> WorkerReport:
-    def end(*_: object) -> None:
-        worker.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return worker.run(exit_when_done=exit_when_done)
+    options = SupervisorOptions(address, exit_when_done, standby=loaded.worker.standby)
+    supervisor = Supervisor(loaded, options)
+    with ended_by_signals(supervisor):
+        return supervisor.run()
 
 
 def _exit_code(ended: WorkerReport) -> int:
