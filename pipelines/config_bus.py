@@ -11,6 +11,7 @@ from pipelines.config_base import Address, Folder, Settings
 from pipelines.config_secrets import fill_secrets
 from pipelines.errors import BusError
 from pipelines.events import Identifier
+from pipelines.spool import DEFAULT_LIMIT_BYTES
 
 
 def _refuse_other_schemes(address: str) -> str:
@@ -44,6 +45,12 @@ class RedisConfig(Settings):
     )
     allow_plain: bool = Field(
         default=False, description="redis:// beyond this machine, where the network itself is private"
+    )
+
+    spool_limit_bytes: int = Field(
+        default=DEFAULT_LIMIT_BYTES,
+        ge=64 * 1024,
+        description="what a worker keeps on disk while Redis is away; 5 KB a candidate",
     )
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -10,8 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipelines.errors import SpoolError
 from pipelines.spool import Spool, SpoolEntry
@@ -172,3 +175,180 @@ def test_a_folder_open_to_others_is_refused(open_spool: Callable[..., Spool], fo
     folder.chmod(0o755)
     with pytest.raises(SpoolError, match="open to others"):
         open_spool(folder)
+
+
+class TestAFailingDisk:
+    """What a disk refuses costs what it refuses, and nothing else; each is told once."""
+
+    def test_a_disk_that_refuses_is_told_once_and_when_it_is_over(
+        self, open_spool: Callable[..., Spool], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spool = open_spool(folder)
+        with capture_logs() as told, monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", _failing(errno.EIO))
+            for _ in range(3):
+                with pytest.raises(SpoolError, match="Input/output error"):
+                    spool.append("s/1", "event")
+            seen = [spool.refusing]
+            patch.undo()
+            spool.append("s/1", "next")
+        assert [line["event"] for line in told] == ["spool_refuses", "spool_has_room"]
+        assert told[1]["lost"] == 3
+        assert [*seen, spool.refusing] == [True, False]
+        assert drain(spool) == ["next"]
+
+    def test_a_read_only_disk_is_named_as_the_reason(
+        self, open_spool: Callable[..., Spool], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing can be taken back there, either: the reason told is that of the write."""
+        spool = open_spool(folder)
+        monkeypatch.setattr(os, "fsync", _failing(errno.EROFS))
+        monkeypatch.setattr(Path, "unlink", _failing(errno.EIO))
+        with pytest.raises(SpoolError, match="Read-only file system"):
+            spool.append("s/1", "event")
+
+    def test_a_real_limit_of_the_file_system(self, folder: Path) -> None:
+        """A process whose files may have 1,000 bytes: what is larger is refused by the kernel itself."""
+        script = (
+            "import pathlib, resource, sys\nfrom pipelines.errors import SpoolError\n"
+            "from pipelines.spool import Spool\nspool = Spool(pathlib.Path(sys.argv[1]))\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+            "spool.append('s/1', 'small')\n"
+            "try:\n    spool.append('s/1', 'x' * 5000)\nexcept SpoolError as error:\n    sys.stdout.write(str(error))\n"
+            "spool.append('s/1', 'small again')\n"
+        )
+        command = [sys.executable, "-c", script, str(folder)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "File too large" in said
+        with Spool(folder) as spool:
+            assert spool.refused_total == 1
+            assert drain(spool) == ["small", "small again"]
+        assert not list(folder.glob(".*.part"))
+
+    def test_what_it_does_not_let_go_of_is_not_sent_twice(
+        self, open_spool: Callable[..., Spool], folder: Path
+    ) -> None:
+        """A folder in the place of the entry: it cannot be unlinked, as on a disk that went read-only."""
+        spool = open_spool(folder)
+        stuck, second = spool.append("s/1", "one"), spool.append("s/1", "two")
+        path = min(folder.glob("*.json"))
+        path.unlink()
+        path.mkdir()
+        with capture_logs() as told:
+            spool.remove(stuck)
+            assert spool.unremoved_count == 1
+            assert spool.first() == second
+            path.rmdir()
+            spool.remove(second)
+        assert (spool.unremoved_count, len(spool)) == (0, 0)
+        assert [line["event"] for line in told] == ["spool_keeps_what_was_sent"] * 2
+
+    def test_a_bad_sector_costs_its_entry_alone_and_only_for_now(
+        self, open_spool: Callable[..., Spool], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spool = open_spool(folder)
+        for word in ("one", "two", "three"):
+            spool.append("s/1", word)
+        real, bad = Path.read_bytes, min(folder.glob("*.json"))
+
+        def read(path: Path) -> bytes:
+            return _failing(errno.EIO)() if path == bad else real(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", read)
+            assert [entry.event for entry in spool.oldest(10)] == ["two", "three"]
+        assert spool.unreadable_count == 1
+        assert spool.damaged_count == 0
+        spool.close()
+        assert drain(open_spool(folder)) == ["one", "two", "three"]
+
+    def test_an_error_of_the_moment_loses_no_place(
+        self, open_spool: Callable[..., Spool], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spool = open_spool(folder)
+        spool.append("s/1", "one")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", _failing(errno.EMFILE))
+            with pytest.raises(SpoolError, match="Too many open files"):
+                spool.oldest(1)
+        assert drain(spool) == ["one"]
+
+
+def test_what_found_no_room_is_counted_over_restarts(open_spool: Callable[..., Spool], folder: Path) -> None:
+    for lost in (1, 2, 3):
+        spool = open_spool(folder, limit_bytes=10)
+        with pytest.raises(SpoolError, match="full"):
+            spool.append("s/1", "x" * 60)
+        assert (spool.refused_count, spool.refused_total) == (1, lost)
+        spool.close()
+
+
+def test_a_damaged_count_does_not_stop_it(open_spool: Callable[..., Spool], folder: Path) -> None:
+    open_spool(folder).close()
+    (folder / ".refused").write_bytes(b"\xff" * 7)
+    assert open_spool(folder).refused_total == 0
+
+
+def test_batches_keep_the_order_and_end_at_their_size(open_spool: Callable[..., Spool], folder: Path) -> None:
+    spool = open_spool(folder)
+    for number in range(10):
+        spool.append("s/1", f"{number}" * 100)
+    assert [entry.number for entry in spool.oldest(4)] == [1, 2, 3, 4]
+    assert [entry.number for entry in spool.oldest(10, limit_bytes=350)] == [1, 2]
+    assert [entry.number for entry in spool.oldest(10, limit_bytes=1)] == [1]
+    spool.remove(*spool.oldest(4))
+    assert spool.size_bytes == 6 * len(b'{"schema": "s/1", "event": ""}') + 600
+    assert [entry.number for entry in spool.oldest(99)] == [5, 6, 7, 8, 9, 10]
+
+
+def test_all_of_a_batch_damaged_is_no_end(open_spool: Callable[..., Spool], folder: Path) -> None:
+    spool = open_spool(folder)
+    for number in range(6):
+        spool.append("s/1", str(number))
+    for path in sorted(folder.glob("*.json"))[:5]:
+        path.write_bytes(b"{")
+    assert [entry.event for entry in spool.oldest(2)] == ["5"]
+    assert spool.damaged_count == 5
+
+
+@pytest.mark.parametrize("name", ["1.json", "²".rjust(20, "0") + ".json", "x" * 20 + ".json", "notes.txt"])
+def test_other_files_are_left_alone(open_spool: Callable[..., Spool], folder: Path, name: str) -> None:
+    open_spool(folder).close()
+    (folder / name).write_bytes(b"{}")
+    assert open_spool(folder).first() is None
+    assert (folder / name).exists()
+
+
+def test_a_half_written_entry_of_a_killed_process_is_nothing(
+    open_spool: Callable[..., Spool], folder: Path
+) -> None:
+    spool = open_spool(folder)
+    spool.append("s/1", "whole")
+    spool.close()
+    (folder / f".{2:020d}.part").write_bytes(b'{"schema": "s/1", "ev')
+    again = open_spool(folder)
+    assert drain(again) == ["whole"]
+    assert again.damaged_count == 0
+    assert not list(folder.glob(".*.part"))
+
+
+def test_nothing_in_it_asks_for_the_time(
+    open_spool: Callable[..., Spool], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that jumps back changes no order, over a restart either."""
+    spool = open_spool(folder)
+    spool.append("s/1", "one")
+    spool.close()
+    for name in ("time", "time_ns", "monotonic"):
+        monkeypatch.setattr(f"time.{name}", _failing(errno.EINVAL))
+    os.utime(min(folder.glob("*.json")), (2**31, 2**31))
+    again = open_spool(folder)
+    again.append("s/1", "two")
+    assert drain(again) == ["one", "two"]
+
+
+def _failing(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
