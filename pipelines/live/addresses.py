@@ -9,17 +9,22 @@ is what is connected to (`CheckedAddress.connect_to`): a name cannot answer diff
 from __future__ import annotations
 
 import ipaddress
+import os
 import queue
 import re
 import socket
+import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pipelines.errors import AddressError
 from vision.locations import SCHEMES, redact_url
+from vision.sources import FrameSource, SourceOptions
+from vision.video import open_source
 
 Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str], list[str]]
@@ -101,6 +106,58 @@ def check_address(
     return CheckedAddress(url, ordered, None if scheme in _BY_NAME_ONLY else ordered[0])
 
 
+def open_checked(checked: CheckedAddress, options: SourceOptions) -> FrameSource:
+    """Opens a checked address, and makes sure that what was connected to is what was checked.
+
+    Over HTTP no redirect is followed. FFmpeg's RTSP client follows them and cannot be told not to, and where TLS
+    connects by name, the name is resolved anew: so the connections made meanwhile are looked at, and one that leads
+    elsewhere is closed before a picture is taken from it.
+
+    Raises:
+        AddressError: it led elsewhere.
+        SourceOpenError: as `open_source`.
+    """
+    before = _peers().keys()
+    source = open_source(checked.location, replace(options, connect_to=checked.connect_to))
+    meant = {str(_meant(ipaddress.ip_address(ip))) for ip in checked.ips}
+    elsewhere = sorted({ip for inode, ip in _peers().items() if inode not in before} - meant)
+    if elsewhere:
+        source.close()
+        raise AddressError(
+            f"{source.location}: leads on to {elsewhere[0]}, which is not followed: give that address"
+        )
+    return source
+
+
+def _peers() -> dict[int, str]:
+    """Where the TCP connections of this process lead, by their inode."""
+    try:
+        descriptors = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    except OSError:
+        raise AddressError("addresses cannot be checked: /proc/self/fd cannot be read") from None
+    peers = {}
+    for descriptor in descriptors:
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISSOCK(status.st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                if (
+                    connection.family in (socket.AF_INET, socket.AF_INET6)
+                    and connection.type == socket.SOCK_STREAM
+                ):
+                    peers[status.st_ino] = str(
+                        _meant(ipaddress.ip_address(_numeric(connection.getpeername()[0])))
+                    )
+        except OSError:  # closed meanwhile, or not connected
+            continue
+    return peers
+
+
+def _numeric(host: str) -> str:
+    return host.partition("%")[0]
+
+
 def _host_and_port(url: str, shown: str) -> tuple[str, int]:
     if re.search(r"[\x00-\x20\x7f\\]", url):
         raise AddressError(f"{shown}: holds blanks, control characters or backslashes; write them as %XX")
@@ -153,7 +210,7 @@ def _resolved(host: str, resolve: Resolve, timeout_seconds: float, shown: str) -
 
 def _parsed(answer: str, shown: str) -> Ip:
     try:
-        return ipaddress.ip_address(answer.partition("%")[0])
+        return ipaddress.ip_address(_numeric(answer))
     except ValueError:
         raise AddressError(f"{shown}: its name resolved to what is no address") from None
 

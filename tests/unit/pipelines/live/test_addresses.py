@@ -10,7 +10,11 @@ import time
 import pytest
 
 from pipelines.errors import AddressError
-from pipelines.live.addresses import check_address
+from pipelines.live.addresses import CheckedAddress, check_address, open_checked
+from tests.builders import plain
+from tests.camera_servers import camera_server, head_of, request_of
+from vision.images import encode_jpeg
+from vision.sources import SourceOptions
 
 
 def refused(url: str, *answers: str, allow_local: bool = False) -> str:
@@ -175,3 +179,37 @@ def test_a_resolver_that_hangs_is_given_up_in_time() -> None:
         assert time.monotonic() - began < 20
     finally:
         answer.set()
+
+
+def endless(connection: socket.socket, stop: threading.Event) -> None:
+    """A camera of JPEGs."""
+    request_of(connection)
+    connection.sendall(head_of("200 OK", "Content-Type: multipart/x-mixed-replace; boundary=b"))
+    jpeg = encode_jpeg(plain())
+    part = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode() + jpeg + b"\r\n"
+    while not stop.wait(0.02):
+        connection.sendall(part)
+
+
+def test_what_was_checked_is_opened_under_its_own_name() -> None:
+    heads: list[bytes] = []
+
+    def camera(connection: socket.socket, stop: threading.Event) -> None:
+        heads.append(connection.recv(4096, socket.MSG_PEEK))
+        endless(connection, stop)
+
+    with camera_server(camera) as server:
+        url = f"http://viewer:s3cret@gate.example:{server.port}/live?x=1"
+        checked = check_address(url, allow_local=True, resolve=lambda _: ["127.0.0.1"])
+        with open_checked(checked, SourceOptions()) as source:
+            next(iter(source))
+            assert source.location == f"http://***@gate.example:{server.port}/live?***"
+    assert f"Host: gate.example:{server.port}\r\n".encode() in heads[0]
+    assert heads[0].startswith(b"GET /live?x=1 ")
+
+
+def test_a_connection_that_leads_elsewhere_is_closed() -> None:
+    with camera_server(endless) as server:
+        checked = CheckedAddress(server.url(), ("10.0.0.7",), None)
+        with pytest.raises(AddressError, match=r"leads on to 127\.0\.0\.1, which is not followed"):
+            open_checked(checked, SourceOptions())
