@@ -47,10 +47,10 @@ class GateSettings(Settings):
         description="after so long without one a frame is looked at all the same",
     )
     linger_seconds: float = Field(
-        default=1.0,
+        default=2.0,
         ge=0,
         le=600,
-        description="frames are looked at for so long after the last motion",
+        description="while what moved last is still there, frames are looked at for so long after it stopped",
     )
 
 

@@ -4,11 +4,12 @@ Three questions, each to small grey pictures:
 
 - Is it other than usual here? OpenCV's mixture model (MOG2: Zivkovic, "Improved Adaptive Gaussian Mixture
   Model for Background Subtraction", ICPR 2004) keeps for each pixel what it usually looks like, in several
-  versions and with its noise. Leaves before the sky are usual twice over.
+  versions and with its noise. What looks as its neighbourhood usually does is not counted either: leaves sway
+  and cameras shake by a pixel or two.
 - Is it other than a moment ago? Whoever stopped is tracked already, and a parked car is no motion.
 - Could it be chance? Rain, snow and noise make specks that are gone in the next picture, people do not. What
-  has been seen in so many pictures in a row, each time near the last, is expected by chance so many times,
-  given how many specks come and go here; below one in a thousand it is motion. That is the a contrario
+  was seen in so many pictures in a row, each time near the last, is expected by chance so many times, given
+  how many specks of that size come and go; below once in a thousand pictures it is motion. That is the a contrario
   decision of Desolneux, Moisan and Morel ("Meaningful Alignments", IJCV 2000).
 """
 
@@ -24,10 +25,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vision.detect.specks import Specks
+from vision.detect.specks import NOTHING, Moving, Specks
 from vision.errors import ImageError
 from vision.masks import Polygon, rasterise
-from vision.types import Bool
+from vision.types import Bool, Int64
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
 """Shape (H, W), uint8."""
@@ -53,10 +54,19 @@ _MOMENT_SECONDS = 0.5
 _LIGHT_SHARE = 0.5
 """Where more than this is unusual all at once, the light or the camera changed."""
 
-_LIGHT_PAUSE_SECONDS = 1.0
+_NEIGHBOURHOOD = np.ones((5, 5), np.uint8)
+"""Two pixels to every side: how far leaves sway and cameras shake at this scale."""
+
+_LIGHT_SETTLES_SECONDS = 10.0
+"""Light that changes again so soon is a lamp that flickers: both of its lights become usual, in time."""
+
+_SOON_SECONDS = 1.0
 _CLOCK_RESTART_SECONDS = 1.0
 _GAP_SECONDS = 5.0
 """After a longer silence what was a moment ago says nothing."""
+
+_MOST_RECENT = 32
+"""Pictures kept of the last moment: at 60 a second it has thirty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,15 @@ class GateOptions:
 
     Attributes:
         min_moving_share: share of the picture; what is smaller does not count as motion.
-        linger_seconds: pictures are looked at for so long after the last motion.
+        linger_seconds: while what moved last is still there, pictures are looked at for so long after it
+            stopped; where the place looks as usual again, one more picture is. Two seconds are the ten looks
+            that a face is wanted for, at five a second.
         heartbeat_seconds: after so long without one a picture is looked at all the same, so that whoever
-            came unseen, or stands still, is found.
+            came unseen, or stands still, is found. Where somebody stopped, the first of these come sooner.
     """
 
     min_moving_share: float = 0.0001
-    linger_seconds: float = 1.0
+    linger_seconds: float = 2.0
     heartbeat_seconds: float = 10.0
 
     def __post_init__(self) -> None:
@@ -118,6 +130,9 @@ class MotionGate:
         self._ignored: Bool | None = None
         self._last_seconds = self._looked_seconds = -math.inf
         self._moved_seconds = self._light_seconds = -math.inf
+        self._places: Int64 = NOTHING.xyxy
+        self._stayed = False
+        self._specks = Specks()
         self._recent: deque[tuple[float, Grey]] = deque()
 
     def set_masks(self, masks: Sequence[Polygon]) -> None:
@@ -153,53 +168,77 @@ class MotionGate:
     def _begin(self, small: Grey) -> None:
         self.reset()
         self._shape = (small.shape[0], small.shape[1])
-        self._specks = Specks(self._shape)
         self._usual = cv2.createBackgroundSubtractorMOG2(
             history=500, varThreshold=_NOISES**2, detectShadows=False
         )
 
     def _decide(self, small: Grey, now: float) -> GateDecision:
         if self._last_seconds == -math.inf:
-            self._usual.apply(small, learningRate=1.0)
-            self._remember(small, now)
-            self._moved_seconds = now
+            self._take_as_usual(small, now)
             return GateDecision(True, "first")
         unusual, changed = self._unusual(small, now), self._changed(small, now)
         self._remember(small, now)
         if unusual.mean() > _LIGHT_SHARE:
             return self._light(small, now)
-        moving_share = self._moving_share(unusual & changed, now - self._last_seconds)
-        if moving_share > 0:
-            self._moved_seconds = now
-            return GateDecision(True, "motion", moving_share)
-        if now - self._moved_seconds <= self._options.linger_seconds:
-            return GateDecision(True, "linger")
-        return self._rest(now)
+        least_px = max(2.0, self._options.min_moving_share * small.size)
+        moving = self._specks.update(unusual & changed, now - self._last_seconds, least_px)
+        if moving:
+            return self._motion(moving, now)
+        return self._still(unusual, least_px, now)
 
-    def _rest(self, now: float) -> GateDecision:
+    def _motion(self, moving: Moving, now: float) -> GateDecision:
+        self._moved_seconds, self._places, self._stayed = now, moving.xyxy, True
+        height, width = self._shape or (1, 1)
+        return GateDecision(True, "motion", moving.pixels / (height * width))
+
+    def _still(self, unusual: Bool, least_px: float, now: float) -> GateDecision:
+        """Nothing moves; whoever stopped is waited for, and a heartbeat comes when it is due."""
+        if self._looked_seconds <= self._moved_seconds:
+            return GateDecision(True, "linger")  # once more, so that it is seen that nobody is there
+        lingers = now - self._moved_seconds <= self._options.linger_seconds
+        if lingers and self._stayed and len(self._places):
+            self._stayed = _still_there(unusual, self._places, least_px)
+            if self._stayed:
+                return GateDecision(True, "linger")
+        since_seconds = now - self._looked_seconds
         # A millisecond of grace for rounded time stamps.
-        if now - self._looked_seconds >= self._options.heartbeat_seconds - 0.001:
+        due = since_seconds >= self._options.heartbeat_seconds - 0.001
+        sooner = max(_SOON_SECONDS, self._looked_seconds - self._moved_seconds)
+        if due or (self._stayed and since_seconds >= sooner - 0.001):
             return GateDecision(True, "heartbeat")
         return GateDecision(False, "still")
 
     def _light(self, small: Grey, now: float) -> GateDecision:
         """The first picture in another light is looked at; then that light is the usual one."""
-        again = now - self._light_seconds < _LIGHT_PAUSE_SECONDS
+        again = now - self._light_seconds < _LIGHT_SETTLES_SECONDS
+        self._light_seconds = now
         if not again:
-            self._usual.apply(small, learningRate=1.0)
-            self._recent.clear()
-            self._remember(small, now)
-            self._light_seconds = now
-            return GateDecision(True, "light", 1.0)
-        return self._rest(now)
+            self._take_as_usual(small, now)
+        elif now - self._looked_seconds < _SOON_SECONDS:
+            return GateDecision(False, "still", 1.0)
+        return GateDecision(True, "light", 1.0)
+
+    def _take_as_usual(self, small: Grey, now: float) -> None:
+        """The whole picture is the usual one, whoever is in it: he is looked for soon again."""
+        self._usual.apply(small, learningRate=1.0)
+        self._recent.clear()
+        self._remember(small, now)
+        self._specks = Specks()
+        self._moved_seconds, self._places, self._stayed = now, NOTHING.xyxy, True
 
     def _unusual(self, small: Grey, now: float) -> Bool:
         elapsed = max(now - self._last_seconds, 1e-3)
         rate = 1 - math.exp(-elapsed / _USUAL_SECONDS)
         unusual: Bool = self._usual.apply(small, learningRate=rate) > 0
-        if self._ignored is None:
-            self._ignored = rasterise(self._masks, (small.shape[1], small.shape[0]), outward=False)
-        return unusual & ~self._ignored
+        around = self._usual.getBackgroundImage()
+        above = cv2.subtract(small, cv2.dilate(around, _NEIGHBOURHOOD))
+        below = cv2.subtract(cv2.erode(around, _NEIGHBOURHOOD), small)
+        unusual &= np.asarray(cv2.max(above, below)) > _LEAST_CHANGE
+        if self._masks:
+            if self._ignored is None:
+                self._ignored = rasterise(self._masks, (small.shape[1], small.shape[0]), outward=False)
+            unusual &= ~self._ignored
+        return unusual
 
     def _changed(self, small: Grey, now: float) -> Bool:
         while len(self._recent) > 1 and now - self._recent[1][0] >= _MOMENT_SECONDS:
@@ -210,20 +249,21 @@ class MotionGate:
         change = cv2.absdiff(small, earlier)
         # The median difference of pure noise is 0.95 of its standard deviation in each of the two.
         noise = float(np.median(change)) / 0.95
-        return change > max(_NOISES * noise, _LEAST_CHANGE)
+        changed: Bool = change > max(_NOISES * noise, _LEAST_CHANGE)
+        return changed
 
     def _remember(self, small: Grey, now: float) -> None:
         self._recent.append((now, small))
         if len(self._recent) > _MOST_RECENT:
             del self._recent[1]
 
-    def _moving_share(self, moving: Bool, elapsed: float) -> float:
-        least_px = max(2.0, self._options.min_moving_share * moving.size)
-        return self._specks.update(moving, elapsed, least_px) / moving.size
 
-
-_MOST_RECENT = 32
-"""Pictures kept of the last moment: at 60 a second it has thirty."""
+def _still_there(unusual: Bool, places: Int64, least_px: float) -> bool:
+    """Whether something unusual is left where it moved last."""
+    return any(
+        int(np.count_nonzero(unusual[top:bottom, left:right])) >= least_px
+        for left, top, right, bottom in places.tolist()
+    )
 
 
 def _small(grey: npt.NDArray[np.uint8]) -> Grey:

@@ -1,127 +1,137 @@
-"""Specks of change from picture to picture: which of them go on, and which come and go by chance."""
+"""Specks of change from picture to picture: which of them go on, and which only come and go."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vision.types import Bool
+from vision.types import Bool, Int64
 
 _CHANCE = 1e-3
 """Motion is what chance would show less than so many times a picture."""
 
-_SIZE_CLASSES = 12
+_SIZE_CLASSES = 16
 """Of specks, by powers of two of their pixels."""
 
 _LEARN_SECONDS = 20.0
-"""Over which the specks that come and go are counted."""
+"""Over which specks that come and go are counted."""
 
 _FEWEST = 0.02
-"""Specks a picture that are expected where none were seen: one in ten seconds, at five pictures a second."""
+"""Specks of one pixel expected in a picture where none were seen: one in ten seconds at five pictures a second …"""
+
+_FEWER_WITH_SIZE = 0.5
+"""… and by so much fewer with every doubling of their size: what is large is motion the first time it is seen."""
+
+_SAME_SIZE_CLASSES = 2
+"""A speck goes on as one at most four times larger or smaller."""
+
+_BRIEF = 8
+"""A speck that is gone after so many pictures at most only came and went."""
 
 _REACH_PX_PER_SECOND = 20.0
-_LEAST_REACH_PX, _MOST_REACH_PX = 3, 10
+_LEAST_REACH_PX, _MOST_REACH_PX = 3.0, 10.0
 """How far beside itself a speck is looked for in the next picture: people near by are large and overlap
 themselves, those far away are slow."""
 
-_MOST_SPECKS = 400
+_MOST_SPECKS = 300
 """The largest so many are looked at."""
 
-_LARGE_SHARE = 0.01
-"""Larger specks of the picture than this are no rain; at once they are motion."""
+_CLOSING = np.ones((3, 3), np.uint8)
 
-_LONGEST = 200
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """What moves in one picture.
+
+    Attributes:
+        xyxy: (N, 4) int64, boxes around it, whole pixels.
+        pixels: how many of them move.
+    """
+
+    xyxy: Int64
+    pixels: int
+
+    def __bool__(self) -> bool:
+        return self.pixels > 0
+
+
+NOTHING = Moving(np.zeros((0, 4), np.int64), 0)
 
 
 class Specks:
-    """The specks of one camera.
+    """The specks of one camera."""
 
-    Args:
-        shape: (H, W) of the pictures.
-    """
+    def __init__(self) -> None:
+        self._boxes: Int64 = np.zeros((0, 4), np.int64)
+        self._classes: Int64 = np.zeros(0, np.int64)
+        self._lengths: Int64 = np.zeros(0, np.int64)
+        self._fewest = _FEWEST * _FEWER_WITH_SIZE ** np.arange(_SIZE_CLASSES)
+        self._expected = self._fewest.copy()
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self._chains = np.zeros(shape, np.uint8)
-        self._fresh = np.full(_SIZE_CLASSES, _FEWEST / _SIZE_CLASSES)
-
-    def update(self, moving: Bool, elapsed_seconds: float, least_px: float) -> float:
-        """Pixels of those specks that are motion.
+    def update(self, changed: Bool, elapsed_seconds: float, least_px: float) -> Moving:
+        """Those specks that are motion.
 
         Args:
-            moving: (H, W), True where something changed.
+            changed: (H, W), True where something changed.
             elapsed_seconds: since the picture before.
             least_px: smaller specks are none.
-
-        Returns:
-            0 where nothing moves.
         """
-        opened = cv2.morphologyEx(moving.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        count, labels, found, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-        areas = found[1:, cv2.CC_STAT_AREA]
-        rows = np.flatnonzero(areas >= least_px)
-        rows = rows[np.argsort(-areas[rows], kind="stable")][:_MOST_SPECKS]
-        if not len(rows):
-            self._learn(np.zeros(0, np.int64), elapsed_seconds)
-            self._chains = np.zeros_like(self._chains)
-            return 0.0
-        length = self._lengths(labels, count)[rows + 1]
-        sizes = areas[rows].astype(np.int64)
-        reach = self._reach(elapsed_seconds)
-        expected = self._by_chance(sizes, found[rows + 1], length, reach)
-        large = sizes >= _LARGE_SHARE * moving.size
-        moves = (expected < _CHANCE) | large
-        self._learn(sizes[(length == 1) & ~large], elapsed_seconds)
-        self._carry(labels, count, rows, length, reach)
-        return float(sizes[moves].sum())
-
-    def _lengths(self, labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
-        """(count,) in how many pictures in a row each label was seen, this one included."""
-        before = np.zeros(count, np.int64)
-        rows, columns = np.nonzero(labels)
-        np.maximum.at(before, labels[rows, columns], self._chains[rows, columns])
-        return np.minimum(before + 1, _LONGEST)
+        boxes, areas = _specks(changed, least_px)
+        classes = _size_class(areas)
+        reach = min(max(_REACH_PX_PER_SECOND * elapsed_seconds, _LEAST_REACH_PX), _MOST_REACH_PX)
+        goes_on = _near(boxes, self._boxes, reach) & (
+            np.abs(classes[:, np.newaxis] - self._classes) <= _SAME_SIZE_CLASSES
+        )
+        before = np.where(goes_on, self._lengths, 0).max(axis=1, initial=0)
+        self._learn(~goes_on.any(axis=0), elapsed_seconds)
+        by_chance = self._by_chance(boxes, classes, before, reach, changed.size)
+        self._boxes, self._classes, self._lengths = boxes, classes, before + 1
+        moves = by_chance < _CHANCE
+        return Moving(boxes[moves], int(areas[moves].sum()))
 
     def _by_chance(
-        self,
-        sizes: npt.NDArray[np.int64],
-        found: npt.NDArray[np.int32],
-        length: npt.NDArray[np.int64],
-        reach: int,
+        self, boxes: Int64, classes: Int64, before: Int64, reach: float, pixels: int
     ) -> npt.NDArray[np.float64]:
-        """How many chains as long as each, of specks as large, chance makes in a picture."""
-        rivals = np.cumsum(self._fresh[::-1])[::-1][_size_class(sizes)]
-        spread = 2 * reach
-        room = (found[:, cv2.CC_STAT_WIDTH] + spread) * (found[:, cv2.CC_STAT_HEIGHT] + spread)
-        near = np.minimum(rivals * room / self._chains.size, 1.0)
-        expected: npt.NDArray[np.float64] = rivals * near ** (length - 1)
+        """How many specks of this size or more, seen so often before and each time near, chance makes in a picture."""
+        as_large = np.cumsum(self._expected[::-1])[::-1]
+        alike = as_large[np.maximum(classes - _SAME_SIZE_CLASSES, 0)]
+        sides = boxes[:, 2:] - boxes[:, :2] + 2 * reach
+        near = np.minimum(alike * sides.prod(axis=1) / pixels, 1.0)
+        expected: npt.NDArray[np.float64] = as_large[classes] * near**before
         return expected
 
-    def _learn(self, fresh_sizes: npt.NDArray[np.int64], elapsed_seconds: float) -> None:
-        counted = np.bincount(_size_class(fresh_sizes), minlength=_SIZE_CLASSES)
+    def _learn(self, gone: Bool, elapsed_seconds: float) -> None:
+        """Counts the specks that came and went: those before that do not go on in this picture."""
+        brief = gone & (self._lengths <= _BRIEF)
+        counted = np.bincount(self._classes[brief], self._lengths[brief], _SIZE_CLASSES)
         share = 1 - math.exp(-elapsed_seconds / _LEARN_SECONDS)
-        self._fresh += share * (counted - self._fresh)
-        self._fresh = np.maximum(self._fresh, _FEWEST / _SIZE_CLASSES)
-
-    def _carry(
-        self,
-        labels: npt.NDArray[np.int32],
-        count: int,
-        rows: npt.NDArray[np.int64],
-        length: npt.NDArray[np.int64],
-        reach: int,
-    ) -> None:
-        per_label = np.zeros(count, np.uint8)
-        per_label[rows + 1] = length
-        side = 2 * reach + 1
-        self._chains = np.asarray(cv2.dilate(per_label[labels], np.ones((side, side), np.uint8)), np.uint8)
-
-    @staticmethod
-    def _reach(elapsed_seconds: float) -> int:
-        return int(min(max(round(_REACH_PX_PER_SECOND * elapsed_seconds), _LEAST_REACH_PX), _MOST_REACH_PX))
+        self._expected += share * (counted - self._expected)
+        self._expected = np.maximum(self._expected, self._fewest)
 
 
-def _size_class(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.minimum(np.log2(np.maximum(sizes, 1)).astype(np.int64), _SIZE_CLASSES - 1)
+def _specks(changed: Bool, least_px: float) -> tuple[Int64, Int64]:
+    """Boxes (N, 4) and areas (N,) of the largest specks."""
+    joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSING)
+    _, _, found, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    found = found[1:][found[1:, cv2.CC_STAT_AREA] >= least_px].astype(np.int64)
+    order = np.argsort(-found[:, cv2.CC_STAT_AREA], kind="stable")[:_MOST_SPECKS]
+    found = found[order]
+    corner = found[:, :2]
+    return np.concatenate([corner, corner + found[:, 2:4]], axis=1), found[:, cv2.CC_STAT_AREA]
+
+
+def _near(boxes: Int64, others: Int64, reach: float) -> Bool:
+    """(N, M), which boxes come within `reach` of each other."""
+    a, b = boxes[:, np.newaxis], others[np.newaxis]
+    near: Bool = (a[..., :2] <= b[..., 2:] + reach).all(axis=2) & (b[..., :2] <= a[..., 2:] + reach).all(
+        axis=2
+    )
+    return near
+
+
+def _size_class(areas: Int64) -> Int64:
+    return np.minimum(np.log2(np.maximum(areas, 1)).astype(np.int64), _SIZE_CLASSES - 1)
