@@ -15,7 +15,18 @@ from starlette.staticfiles import StaticFiles
 import api
 from api.headers import SecurityHeaders
 from api.problems import install_error_handlers, label_problems
-from api.routes import auth, cameras, candidates, evidence, overlays, records, reviews, service
+from api.routes import (
+    auth,
+    cameras,
+    candidates,
+    evidence,
+    holds,
+    overlays,
+    previews,
+    records,
+    reviews,
+    service,
+)
 from api.services import Services
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -62,7 +73,8 @@ def create_app(services: Services) -> Application:
     app.state.services = services
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    for part in (auth, reviews, evidence, candidates, cameras, overlays, records, service):
+    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
+    for part in parts:
         app.include_router(part.router)
     _mount_console(app)
     return app

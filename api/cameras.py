@@ -94,6 +94,11 @@ class CameraService:
             for camera_id in sorted(known)
         )
 
+    def check_known(self, camera_id: str) -> None:
+        """Raises `NotFoundError` where there is no such camera."""
+        with self._database.read() as session:
+            self._known(CameraRepository(session), camera_id)
+
     def gaps(self, camera_id: str, since: datetime | None, until: datetime | None) -> GapList:
         """When a camera gave nothing to look at.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from api.accounts import AccountService
 from api.background import Background, BackgroundLoop
 from api.camera_watch import CameraWatch
@@ -20,21 +18,22 @@ from api.galleries import GalleryService
 from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
+from api.metrics import ServiceMetrics
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
 from api.passwords import Passwords
+from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.previews import PreviewService
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
 from api.settings import Settings
 from api.store.engine import Database
-from api.store.migrate import current_revision, newest_revision
 from api.store.open import open_database
 from api.stream import Bus, connect_bus
 from api.template_watch import TemplateWatch
 from api.vault import SubjectVault
-from pipelines.errors import PipelineError
 from pipelines.events import utc_now
 
 GALLERY_INTERVAL_SECONDS: Final = 2.0
@@ -69,10 +68,13 @@ class Services:
     templates: TemplateWatch | None
     cameras: CameraService
     camera_watch: CameraWatch | None
+    previews: PreviewService
     overlays: OverlayService
     overlay_publisher: OverlayPublisher | None
     bus: Bus | None
     outbox: OutboxPublisher | None
+    metrics: ServiceMetrics
+    probes: Probes
     background: Background
 
     def start(self) -> None:
@@ -92,12 +94,7 @@ class Services:
 
     def readiness(self) -> dict[str, str]:
         """`ok` or what is wrong, for everything work needs."""
-        return {
-            "database": self._database_state(),
-            "keys": self._keys_state(),
-            "bus": self._bus_state(),
-            **self.background.readiness(),
-        }
+        return {**self.probes.states(), **self.background.readiness()}
 
     def notices(self) -> list[str]:
         """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
@@ -114,24 +111,6 @@ class Services:
                 f"{held} streams grow: a group of readers does not acknowledge; the log names them"
             )
         return notices
-
-    def _database_state(self) -> str:
-        try:
-            return "ok" if current_revision(self.database.engine) == newest_revision() else "old schema"
-        except SQLAlchemyError:
-            return "away"
-
-    def _keys_state(self) -> str:
-        try:
-            KeyStore.open(self.keys.folder)
-        except PipelineError:
-            return "unusable"
-        return "ok"
-
-    def _bus_state(self) -> str:
-        if self.bus is None:
-            return "not configured"
-        return "ok" if self.bus.answers() else "away"
 
 
 def build_services(
@@ -157,13 +136,15 @@ def build_services(
     intake = Intake(database, keys, controls, policy, clock)
     hold_clock = HoldClock(database, Issuer(settings.issuer, keys, policy), clock)
     sweeper = ExpirySweeper(database, clock)
-    bus = _bus(settings, intake, keys)
+    metrics = ServiceMetrics()
+    bus = _bus(settings, intake, keys, metrics)
     outbox = OutboxPublisher(database, bus, clock) if bus else None
     records = RecordService(database, vault, clock)
     references = ReferenceService(database, vault, clock)
     galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
     templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
     configured = settings.camera_ids
+    cameras = CameraService(database, clock, configured=configured)
     camera_watch = CameraWatch(database, bus.words, clock, configured=configured) if bus else None
     overlays = OverlayService(database, clock)
     publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
@@ -187,24 +168,48 @@ def build_services(
         sweeper=sweeper,
         galleries=galleries,
         templates=templates,
-        cameras=CameraService(database, clock, configured=configured),
+        cameras=cameras,
         camera_watch=camera_watch,
+        previews=PreviewService(database, cameras, bus.previews if bus else None, clock),
         overlays=overlays,
         overlay_publisher=publisher,
         bus=bus,
         outbox=outbox,
+        metrics=metrics,
+        probes=_probes(settings, database, bus),
         background=Background([]),
     )
-    return replace(services, background=_background(services)) if settings.run_background else services
+    if settings.run_background:
+        services = replace(services, background=_background(services))
+    metrics.watch(database, services.readiness, clock)
+    return services
 
 
-def _bus(settings: Settings, intake: Intake, keys: KeyStore) -> Bus | None:
+def _probes(settings: Settings, database: Database, bus: Bus | None) -> Probes:
+    folders = (settings.keys_dir, *local_folders(settings.database_url, settings.evidence_url))
+
+    def bus_state() -> str:
+        if bus is None:
+            return "not configured"
+        return "ok" if bus.answers() else "away"
+
+    return Probes(
+        [
+            Probe("database", lambda: database_state(database)),
+            Probe("keys", lambda: keys_state(settings.keys_dir)),
+            Probe("disk", lambda: disk_state(folders)),
+            Probe("bus", bus_state),
+        ]
+    )
+
+
+def _bus(settings: Settings, intake: Intake, keys: KeyStore, metrics: ServiceMetrics) -> Bus | None:
     if settings.redis_url is None:
         return None
     redis = connect_bus(
         settings.redis_url, settings.redis_username, settings.redis_password, settings.redis_security
     )
-    return Bus(redis, intake, keys, ages=settings.stream_ages)
+    return Bus(redis, intake, keys, ages=settings.stream_ages, metrics=metrics)
 
 
 def _background(services: Services) -> Background:

@@ -13,13 +13,16 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from api.camera_hashes import CameraHashes
-from api.intake import Intake, IntakeRefusedError
+from api.intake import Intake, IntakeRefusedError, Taken
 from api.keys.store import KeyStore
+from api.metrics import ServiceMetrics
+from api.previews import PreviewBox
 from api.template_watch import CameraReports
 from api.trimming import StreamTrimmer
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher
 from pipelines.bus_address import BusSecurity
 from pipelines.errors import PipelineError
+from pipelines.events import Candidate, utc_now
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.overlay_package import OverlaySender
 from pipelines.streams import connect, ensure_streams
@@ -57,6 +60,7 @@ class Bus:
         *,
         consumer: str | None = None,
         ages: Mapping[str, timedelta] | None = None,
+        metrics: ServiceMetrics | None = None,
     ) -> None:
         """
         Args:
@@ -65,6 +69,7 @@ class Bus:
             keys: with which candidates are checked and galleries signed.
             consumer: name within the group, the same after a restart; after this host where None.
             ages: how long entries stay, by stream; None: nothing is trimmed.
+            metrics: counts what came in; None: nobody reads them.
         """
         self._redis = redis
         self._intake = intake
@@ -72,11 +77,13 @@ class Bus:
         self._name = consumer or f"api-{socket.gethostname()}"
         self._consumer = self._fresh_consumer()
         self._failures: dict[str, int] = {}
+        self._metrics = metrics or ServiceMetrics()
         self._publisher = ConfirmedPublisher(redis)
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
         self.words = CameraHashes(redis)
         self.overlays = OverlaySender(redis, keys.galleries_key())
         self.cameras = CameraReports(redis)
+        self.previews = PreviewBox(redis)
         self.trimmer = StreamTrimmer(redis, ages or {})
 
     def take_in(self) -> int:
@@ -94,6 +101,7 @@ class Bus:
                 taken = self._intake.accept(one.candidate, one.signed)
             except IntakeRefusedError as refusal:
                 _log.warning("candidate_refused", entry_id=one.entry_id, code=refusal.code)
+                self._metrics.refused(refusal.code)
                 self._consumer.reject(one.entry_id, one.event_json, f"{refusal.code}: {refusal.reason}")
             except Exception as error:
                 # What was read and not acknowledged comes again only to a consumer that asks from the start.
@@ -101,13 +109,19 @@ class Bus:
                 if not self._is_poison(one.entry_id, error):
                     raise
                 _log.error("candidate_poison", entry_id=one.entry_id, error=type(error).__name__)
+                self._metrics.refused("poison")
                 self._consumer.reject(one.entry_id, one.event_json, f"poison: {type(error).__name__}")
                 return len(received)
             else:
                 self._consumer.ack([one.entry_id])
                 _log.info("candidate_taken", entry_id=one.entry_id, outcome=taken.value)
+                self._measure(one.candidate, taken)
             self._failures.pop(one.entry_id, None)
         return len(received)
+
+    def _measure(self, candidate: Candidate, taken: Taken) -> None:
+        live = candidate.observed_at_source == "wall_clock" and taken is Taken.ACCEPTED
+        self._metrics.taken(taken.value, candidate.observed_at if live else None, utc_now())
 
     def _fresh_consumer(self) -> CandidateConsumer:
         return CandidateConsumer(self._redis, self._keys.worker_verifying_keys, self._name)
