@@ -52,12 +52,14 @@ class AnalyzeOptions:
         recorded_at: wall-clock time at which the inputs begin; None where it is unknown.
         explain: whom each track resembled is kept, found or not.
         multi_threaded_decode: FFmpeg may use every core on the one file that is read.
+        threads: work on one file at the same time; the results are the same with any number.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
     recorded_at: datetime | None = None
     explain: bool = False
     multi_threaded_decode: bool = True
+    threads: int = 1
 
     def settings(self) -> dict[str, Any]:
         """Every choice that bears on the result, as JSON values."""
@@ -209,7 +211,7 @@ class _Run:
 
     def _watch(self, session: CameraSession, source: FrameSource, reached: Callable[[float], None]) -> None:
         try:
-            for result in session.run(source):
+            for result in session.run(source, threads=self._options.threads):
                 for finding in result.findings:
                     self._note(finding)
                 if self._writer is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from pipelines.analyze_run import AnalyzeRequest, RunResult
     from pipelines.build import Perception
     from pipelines.config import Config
+    from pipelines.thread_budget import ThreadPlan
 
-MAX_DEFAULT_THREADS = 4
-"""Beyond, the small models here gain little from one more."""
+MAX_THREADS = 16
+"""At work on one file: what can only be done frame after frame is about one part in sixteen of all."""
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 """Of a recording's begin: what follows in it must still be a date."""
@@ -65,7 +66,8 @@ def analyze(  # noqa: PLR0913 - a command's options are its user's
     ] = None,
     embedder: Annotated[str | None, typer.Option("--embedder", help="Model that compares faces.")] = None,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, max=256, help="Threads of one inference.")
+        int | None,
+        typer.Option("--threads", min=1, max=256, help="Threads that work at once; else all CPUs."),
     ] = None,
     false_alerts: Annotated[
         float | None,
@@ -86,13 +88,16 @@ def analyze(  # noqa: PLR0913 - a command's options are its user's
                     "embedder": embedder or models.embedder,
                 }
             ),
-            "worker": settings.worker.model_copy(update={"intra_op_threads": threads or _default_threads()}),
+            "worker": settings.worker.model_copy(update={"threads": threads or settings.worker.threads}),
         }
     )
     rate = settings.identification.false_alerts_per_1000_faces if false_alerts is None else false_alerts
-    options = _options(chosen, fps, rate, _time(recorded_at), explain=explain)
+    plan = _plan(chosen)
+    options = replace(
+        _options(chosen, fps, rate, _time(recorded_at), explain=explain), threads=plan.inference_threads
+    )
     request = AnalyzeRequest(tuple(videos), watchlist, options, out, purpose)
-    result = _run(request, _perception(chosen))
+    result = _run(request, _perception(chosen, plan))
     _show(result, out, as_json=as_json)
     raise typer.Exit(_exit_code(result))
 
@@ -113,8 +118,13 @@ def _detector(asked: str | None, configured: str | None) -> str | None:
     return None if asked.lower() == "none" else asked
 
 
-def _default_threads() -> int:
-    return min(os.cpu_count() or 1, MAX_DEFAULT_THREADS)
+def _plan(config: Config) -> ThreadPlan:
+    """How this process divides its threads; told to the libraries, too."""
+    from pipelines.thread_budget import apply_threads, plan_threads
+
+    plan = plan_threads(config.worker)
+    apply_threads(plan.library_threads)
+    return replace(plan, inference_threads=min(plan.inference_threads, MAX_THREADS))
 
 
 def _time(text: str | None) -> datetime | None:
@@ -150,7 +160,7 @@ def _options(
     return AnalyzeOptions(session=session, recorded_at=recorded_at, explain=explain)
 
 
-def _perception(config: Config) -> Perception:
+def _perception(config: Config, plan: ThreadPlan) -> Perception:
     from pipelines.build import PerceptionOptions, build_perception
     from pipelines.errors import ConfigError
     from vision.errors import VisionError
@@ -160,7 +170,7 @@ def _perception(config: Config) -> Perception:
 
     try:
         store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
-        return build_perception(store, PerceptionOptions.of(config))
+        return build_perception(store, PerceptionOptions.of(config, plan))
     except (WeightsError, ConfigError, VisionError) as error:
         fail(str(error))
 
