@@ -23,6 +23,9 @@ ADDRESS_FORMATS = f"{FILE_FORMATS},rtsp,sdp,rtp,mpjpeg"
 
 ADDRESS_PROTOCOLS = "rtsp,rtsps,rtp,rtcp,srtp,tcp,udp,tls,http,https"
 
+_OWN_CLOCK = {"correct_ts_overflow": "0"}
+"""Counters that wrap are `vision.timestamps`' business: FFmpeg takes any time before the first for a wrap."""
+
 UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg"})
 """Streams of JPEGs say nothing about time; FFmpeg counts them on at 25 a second, whatever the camera does."""
 
@@ -62,7 +65,7 @@ class Opening:
 
 def opening_of_file(path: str, options: SourceOptions) -> Opening:
     """How a file is opened: as a container of `FILE_FORMATS`, which can name no other file."""
-    choices = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS}
+    choices = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, **_OWN_CLOCK}
     return Opening(path, choices, (options.open_timeout_seconds, options.read_timeout_seconds), False)
 
 
@@ -74,7 +77,7 @@ def opening_of_address(address: str, options: SourceOptions, *, bare_jpegs: bool
         options: as for `open_source`.
         bare_jpegs: reads the pictures of an MJPEG camera by their own marks, as its part headers do not hold.
     """
-    choices = {"protocol_whitelist": ADDRESS_PROTOCOLS, "format_whitelist": ADDRESS_FORMATS}
+    choices = {"protocol_whitelist": ADDRESS_PROTOCOLS, "format_whitelist": ADDRESS_FORMATS, **_OWN_CLOCK}
     # FFmpeg's own choice holds twenty pictures back to measure the rate: seconds of every connection.
     choices |= {"fpsprobesize": "3"}
     scheme = urlsplit(address).scheme.lower()
