@@ -18,6 +18,7 @@ from pipelines.events import Candidate
 from pipelines.findings import Finding
 from pipelines.live.clips import ClipDesk
 from pipelines.live.observing import Observing
+from pipelines.live.preview import PreviewWriter
 from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
@@ -48,6 +49,7 @@ class WatchParts:
         stop: set when the worker is to end.
         min_looks: as in `SessionOptions`.
         clips: asks for clips of what is found; None: there are none.
+        previews: shows cameras to whoever looks; None: nobody can.
         observing: by what the process is watched.
     """
 
@@ -58,6 +60,7 @@ class WatchParts:
     stop: threading.Event
     min_looks: int
     clips: ClipDesk | None = None
+    previews: PreviewWriter | None = None
     observing: Observing = field(default_factory=Observing)
 
 

@@ -208,14 +208,16 @@ class CameraWatch:
             clock = SourceClock(
                 live=True, now=self._now, clock_error=self._parts.observing.clock.uncertainty_seconds
             )
-            return Origin(self.camera_id, uuid.uuid4().hex, None, clock, clips=clips)
+            return Origin(
+                self.camera_id, uuid.uuid4().hex, None, clock, clips=clips, previews=self._parts.previews
+            )
         path = Path(self._config.source)
         try:
             sha256 = record_input(path).sha256
         except OSError as error:
             raise SourceOpenError(redact_url(str(path)), error.strerror or "cannot be read") from error
         clock = SourceClock(False, self._config.recorded_at, source.start_seconds, self._now)
-        return Origin(self.camera_id, sha256, sha256, clock, clips=clips)
+        return Origin(self.camera_id, sha256, sha256, clock, clips=clips, previews=self._parts.previews)
 
     def _fail(self, reason: str) -> None:
         self._tell(Phase.FAILED, reason)

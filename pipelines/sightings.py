@@ -24,6 +24,7 @@ from pipelines.evidence import EvidenceKind, EvidenceStore
 from pipelines.findings import BestLook, Finding, FrameResult
 from pipelines.galleries import GalleryPackage
 from pipelines.live.clips import ClipKeeper
+from pipelines.live.preview import PreviewWriter
 from pipelines.pictures import ShownPictures, shown_pictures
 from pipelines.sealed_looks import SealedLooks
 from vision.errors import ImageError
@@ -110,6 +111,7 @@ class Origin:
         clock: of the source.
         sealed: its pictures that are stored already.
         clips: asks for clips of what is found; None: there are none.
+        previews: shows the camera to whoever looks; None: nobody can.
     """
 
     camera_id: str
@@ -118,11 +120,14 @@ class Origin:
     clock: SourceClock
     sealed: SealedLooks = field(default_factory=SealedLooks)
     clips: ClipKeeper | None = None
+    previews: PreviewWriter | None = None
 
     def came(self, picture: Picture) -> None:
         """A picture has just come: the clock goes by it, and clips that are complete now are asked for."""
         captured = getattr(picture, "captured_seconds", None)
         self.clock.saw(picture.pts_seconds, captured if isinstance(captured, float) else None)
+        if self.previews is not None:
+            self.previews.alive(self.camera_id)
         if self.clips is not None:
             if picture.still:
                 self.clips.still(picture.pts_seconds)
@@ -130,6 +135,8 @@ class Origin:
 
     def saw(self, result: FrameResult) -> None:
         """A picture was looked at."""
+        if self.previews is not None:
+            self.previews.show(self.camera_id, result.frame.image)
         if self.clips is not None:
             self.clips.saw(result)
 

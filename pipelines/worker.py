@@ -36,6 +36,7 @@ from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
 from pipelines.live.metrics import SpoolState
 from pipelines.live.observing import Observing, WorkerView
+from pipelines.live.preview import PreviewWriter
 from pipelines.live.schedule import FairTurns
 from pipelines.manifest import this_software
 from pipelines.sightings import CandidateMaker
@@ -126,6 +127,7 @@ class Worker:
         self._follower = GalleryFollower(redis, keys, versions)
         self._lists = ListKeeper(self._follower, perception.models, perception.preprocessing, place.now)
         self.evidence = open_worker_evidence(config, keys)
+        self._previews = PreviewWriter(redis, keys.worker_id, config.cameras)
         self.clips = ClipDesk(place.ask_clip, self.evidence, self._publish) if place.ask_clip else None
         self._states = CameraStates(
             redis, keys.worker_id, self._lists, self.gaps, place.now, lambda: self.evidence.state
@@ -156,6 +158,7 @@ class Worker:
         """
         for watch in self._watches.values():
             watch.start()
+        self._previews.start()
         bus = threading.Thread(target=self._serve_bus, name="bus", daemon=True)
         bus.start()
         replace = False
@@ -250,6 +253,7 @@ class Worker:
         waiting = len(self._spool)
         self._spool.close()
         self.gaps.close()
+        self._previews.close(0.0 if replace else JOIN_SECONDS)
         self.evidence.close(0.0 if replace else EVIDENCE_CLOSE_SECONDS)
         return WorkerReport(self.statuses, waiting, replace)
 
@@ -286,6 +290,7 @@ class Worker:
             stop=self._stop,
             min_looks=config.identification.min_looks,
             clips=self.clips,
+            previews=self._previews,
             observing=self._place.observing,
         )
 
