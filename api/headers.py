@@ -40,6 +40,7 @@ class SecurityHeaders:
         is_api = scope["path"].startswith(("/api/", "/.well-known/")) or scope["path"] in (
             "/health",
             "/ready",
+            "/metrics",
         )
 
         async def send_with_headers(message: Message) -> None:

@@ -23,8 +23,8 @@ from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
 from api.passwords import Passwords
-from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
 from api.previews import PreviewService
+from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper

@@ -13,6 +13,7 @@ from api.trimming import stream_ages
 from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
 from pipelines.config_bus import StreamsConfig
+from pipelines.config_metrics import MetricsAccess, metrics_access
 from pipelines.evidence_access import StoreAccess, access_of
 
 
@@ -35,6 +36,7 @@ class Settings:
         stream_ages: how long entries stay in Redis, by stream.
         session_lifetime: how long a login lasts.
         sweep_interval_seconds: how often hold, expiry and outbox are looked at.
+        metrics: who may read the metrics.
         camera_ids: cameras of this system's settings; those of its deployments are watched besides.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
@@ -54,6 +56,7 @@ class Settings:
     stream_ages: Mapping[str, timedelta] = field(default_factory=lambda: stream_ages(StreamsConfig()))
     session_lifetime: timedelta = timedelta(hours=12)
     sweep_interval_seconds: float = 0.5
+    metrics: MetricsAccess = field(default_factory=MetricsAccess)
     camera_ids: tuple[str, ...] = ()
     run_background: bool = True
     https: bool = False
@@ -74,6 +77,9 @@ def settings_from(
         config: as loaded.
         redis_url: of an embedded Redis; the configured one where None.
         https: whether clients reach the service over TLS.
+
+    Raises:
+        ConfigError: the token that guards the metrics is none.
     """
     chosen = config.api
     password = config.redis.password
@@ -97,6 +103,7 @@ def settings_from(
         redis_password=None if password is None else password.get_secret_value(),
         redis_security=config.redis.security(),
         stream_ages=stream_ages(config.streams),
+        metrics=metrics_access(),
         camera_ids=tuple(config.cameras),
         https=https,
     )

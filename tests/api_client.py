@@ -81,9 +81,15 @@ class Person:
 class Clients:
     """A running application and the people who use it."""
 
-    def __init__(self, seeded: Seeded) -> None:
+    def __init__(self, seeded: Seeded, *, address: tuple[str, int] = ("testclient", 50000)) -> None:
+        """
+        Args:
+            seeded: the service.
+            address: where its clients ask from.
+        """
         self.seeded = seeded
-        self.http = TestClient(create_app(seeded.services), raise_server_exceptions=False)
+        app = create_app(seeded.services)
+        self.http = TestClient(app, raise_server_exceptions=False, client=address)
         self._passwords = dict(seeded.one_time_passwords)
 
     def close(self) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.deps import ServicesDep
+from api.errors import NotAuthenticatedError
+from api.problems import documented
 from api.schemas import Health, Jwks
+from pipelines.metrics_registry import CONTENT_TYPE
 
 router = APIRouter(tags=["service"])
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="MetricsToken",
+    description="the token of AIQYN_METRICS_TOKEN; where none is set, this machine alone may read metrics",
+)
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "a background thread has died"}})
@@ -27,6 +39,28 @@ def ready(services: ServicesDep, response: Response) -> Health:
 def jwks(services: ServicesDep) -> Jwks:
     """Public keys of receipts, with the dates between which each signs."""
     return Jwks.model_validate(services.keys.jwks())
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        **documented(401),
+        200: {"content": {"text/plain": {}}, "description": "Prometheus, text 0.0.4"},
+    },
+)
+def metrics(
+    request: Request,
+    services: ServicesDep,
+    _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Response:
+    """What the service counts and measures: for this machine, or for whoever has the token of the metrics."""
+    client = request.client.host if request.client else None
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+    authorization = request.headers.get("authorization")
+    if not services.settings.metrics.allows(authorization, client, forwarded=forwarded):
+        raise NotAuthenticatedError("metrics_token", "metrics need the bearer token of AIQYN_METRICS_TOKEN")
+    return Response(services.metrics.registry.text(), media_type=CONTENT_TYPE)
 
 
 def _answer(parts: dict[str, str], response: Response) -> Health:

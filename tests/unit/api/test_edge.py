@@ -98,7 +98,7 @@ def test_health_and_ready_mean_it(clients: Clients) -> None:
     ready = clients.http.get("/ready")
     assert (ready.status_code, ready.json()["parts"]) == (
         503,
-        {"database": "ok", "keys": "ok", "bus": "not configured"},
+        {"database": "ok", "keys": "ok", "disk": "ok", "bus": "not configured"},
     )
     (clients.seeded.services.keys.folder / "api" / "receipts.pem").unlink()
     with clients.seeded.services.database.engine.begin() as connection:
