@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.errors import ImageError
-from vision.polygons import Polygon
+from vision.polygons import Point, Polygon
 from vision.types import Bool, Float32
 
 __all__ = ["Anchor", "Masks", "Polygon", "burn", "covers", "rasterise"]
@@ -33,6 +33,7 @@ _MAX_SIDE_PX = 16_384
 _MARGIN = np.ones((5, 5), np.uint8)
 """Two pixels to every side: OpenCV's outline strays from the true one by up to one, and one is to spare."""
 
+_AROUND_PX = 4
 _EDGE = 1e-6
 
 
@@ -148,23 +149,36 @@ def _inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], corners: npt
     return crossings
 
 
-def _filled(polygon: Polygon, size_wh: tuple[int, int]) -> Grey:
-    """Pixels whose centre lies within, and those the outline is drawn on."""
-    # OpenCV's corners are at pixel centres; ours count from the picture's edge.
-    corners = np.array(polygon.points, np.float64) * size_wh - 0.5
-    fixed = np.rint(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    filled = np.zeros((size_wh[1], size_wh[0]), np.uint8)
-    cv2.fillPoly(filled, [fixed], 1, cv2.LINE_8, _SUBPIXEL_BITS)
-    return filled
-
-
 def _grown(polygon: Polygon, size_wh: tuple[int, int]) -> Bool:
-    grown: Bool = cv2.dilate(_filled(polygon, size_wh), _MARGIN) > 0
-    return grown
+    canvas = _canvas(size_wh)
+    cv2.fillPoly(canvas, [_fixed(polygon.points, size_wh)], 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    return _cut(cv2.dilate(canvas, _MARGIN) > 0)
 
 
 def _shrunk(polygon: Polygon, size_wh: tuple[int, int]) -> Bool:
-    # Beyond the picture's edge the polygon is taken to go on: a mask along the edge hides its last row.
-    filled = _filled(polygon, size_wh)
-    shrunk: Bool = cv2.erode(filled, _MARGIN, borderType=cv2.BORDER_REPLICATE) > 0
-    return shrunk
+    canvas, outline = _canvas(size_wh), _canvas(size_wh)
+    cv2.fillPoly(canvas, [_fixed(polygon.points, size_wh)], 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    for side in zip(polygon.points, (*polygon.points[1:], polygon.points[0]), strict=True):
+        if not _along_edge(*side):  # a mask along the picture's edge hides its last row
+            cv2.polylines(outline, [_fixed(side, size_wh)], False, 1, 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    return _cut((canvas > 0) & (cv2.dilate(outline, _MARGIN) == 0))
+
+
+def _canvas(size_wh: tuple[int, int]) -> Grey:
+    """Larger than the picture: what OpenCV draws beyond its edge would be missing when it is widened."""
+    return np.zeros((size_wh[1] + 2 * _AROUND_PX, size_wh[0] + 2 * _AROUND_PX), np.uint8)
+
+
+def _cut(canvas: npt.NDArray[np.bool_] | np.bool_) -> Bool:
+    whole = np.asarray(canvas, np.bool_)
+    return np.ascontiguousarray(whole[_AROUND_PX:-_AROUND_PX, _AROUND_PX:-_AROUND_PX])
+
+
+def _fixed(points: Sequence[Point], size_wh: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Corners on a canvas in OpenCV's fixed point: it counts from pixel centres, we from the picture's edge."""
+    corners = np.array(points, np.float64) * size_wh - 0.5 + _AROUND_PX
+    return np.rint(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
+def _along_edge(start: Point, end: Point) -> bool:
+    return any(start[axis] == end[axis] and start[axis] in (0.0, 1.0) for axis in (0, 1))
