@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipelines.errors import AddressError
-from pipelines.live.addresses import check_address
+from pipelines.live.addresses import check_address, open_checked
 from pipelines.live.counters import SharedCounters
 from pipelines.live.decoder_frames import FrameHandler, Moment
 from pipelines.live.messages import DecoderJob, DecoderState, GapReason, MasksChanged, Message, Phase
@@ -27,6 +27,12 @@ from vision.video import open_source
 
 _ROOM_CHECK_MS = 200
 """How soon a recording that waits for room notices that it is to stop."""
+
+_STEADY_SECONDS = 5.0
+"""An opening that gave pictures for so long was none that fails at once."""
+
+_SILENT_SHARE = 0.9
+"""Of the read time-out: a source that was silent for so long has not hung up."""
 
 _SPARE_SECONDS = 10.0
 """What time-outs of FFmpeg and resolver are given on top before the process is thought stuck."""
@@ -45,12 +51,14 @@ class _Pulse:
     """When something of an opening came last, on the monotonic clock.
 
     Attributes:
+        opened: when it began.
         picture: the last picture, or the opening.
         asked: when the source was asked for the next one.
         first_packet: the first since then.
         packet: the last packet.
     """
 
+    opened: float
     picture: float
     asked: float
     first_packet: float | None = None
@@ -93,7 +101,7 @@ class DecoderRun:
         self._rebased_before = 0
         self._stop = threading.Event()
         self._new_masks: MasksChanged | None = None
-        self._pulse = _Pulse(0.0, 0.0)
+        self._pulse = _Pulse(0.0, 0.0, 0.0)
         self._answer_by: float | None = None
 
     @property
@@ -144,13 +152,18 @@ class DecoderRun:
             loss = self._opening()
             if self.stopping:
                 break
-            if self._state.phase == "running":
+            if self._steady:
                 self._backoff.reset()
             self._gaps.lost(loss.reason)
             self._say("retrying", loss.detail)
             took = time.monotonic() - began
             self._stop.wait(self._backoff.wait_seconds(took, refused=loss.reason == "refused"))
         self._say("stopped")
+
+    @property
+    def _steady(self) -> bool:
+        """Whether the last opening gave pictures for a while: one that fails at once is not tried ever faster."""
+        return self._handler.pictures > 0 and self._pulse.picture - self._pulse.opened > _STEADY_SECONDS
 
     def _opening(self) -> Loss:
         """One opening of a camera, and why it ended."""
@@ -172,12 +185,11 @@ class DecoderRun:
         return Loss("unreachable", "the camera ended the stream")
 
     def _decode_reason(self) -> GapReason:
-        packet = self._pulse.packet
-        if packet is None:
-            return "unreachable"
-        if time.monotonic() - packet > 0.9 * self._job.options.read_timeout_seconds:
+        pulse = self._pulse
+        silent_seconds = time.monotonic() - (pulse.packet or pulse.picture)
+        if silent_seconds > _SILENT_SHARE * self._job.options.read_timeout_seconds:
             return "stalled"
-        return "unreachable" if self._handler.pictures else "undecodable"
+        return "undecodable" if pulse.packet and not self._handler.pictures else "unreachable"
 
     def _play_once(self) -> None:
         """A recording: to its end."""
@@ -199,7 +211,7 @@ class DecoderRun:
         if not self._about.openings:
             self._say("opening")
         now = time.monotonic()
-        self._pulse = _Pulse(now, now)
+        self._pulse = _Pulse(now, now, now)
         self._expect_answer(3 * self._job.options.open_timeout_seconds)
         with self._opened() as source:
             self._handler.open(source)
@@ -212,23 +224,21 @@ class DecoderRun:
 
     def _opened(self) -> FrameSource:
         settings, address = self._job.options, self._job.address
-        connect_to = None
-        if scheme_of(address) is not None:
-            checked = check_address(
-                address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
-            )
-            connect_to = checked.connect_to
         options = SourceOptions(
             open_timeout_seconds=settings.open_timeout_seconds,
             read_timeout_seconds=settings.read_timeout_seconds,
             rtsp_transport=settings.transport,
             max_pixels=settings.max_pixels,
             hardware_decode=settings.hardware_decode,
-            connect_to=connect_to,
             clock=time.monotonic,
             packet_tap=self._tap,
         )
-        return open_source(address, options)
+        if scheme_of(address) is None:
+            return open_source(address, options)
+        checked = check_address(
+            address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
+        )
+        return open_checked(checked, options)
 
     def _play(self, source: FrameSource) -> None:
         pictures = source.pictures()
@@ -290,7 +300,7 @@ class DecoderRun:
             phase="running",
             detail="",
             size_wh=source.size_wh,
-            fps=source.fps_nominal,
+            fps=source.fps_nominal if first else self._state.fps,
             codec=source.codec,
             decoding=source.decoding,
             reconnects=self._state.reconnects + (first and self._about.openings > 0),
@@ -299,7 +309,7 @@ class DecoderRun:
         if state == self._state:
             return
         self._about = SourceAbout(
-            math.nan if source.fps_nominal is None else source.fps_nominal,
+            math.nan if state.fps is None else state.fps,
             source.start_seconds,
             *source.size_wh,
             self._about.openings + first,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import threading
@@ -99,7 +98,8 @@ class RingReader:
         self._lossless = lossless
         self._counts = counters.matcher
         self._before = self._counts.session
-        self._away = True
+        # What was published before us, and how many of that with pixels; None once it was passed.
+        self._before_us: tuple[int, int] | None = (ring.published, ring.published_images)
         self._writing = threading.Lock()
         ring.tell_taken(self._counts.position, self._counts.images)
 
@@ -152,16 +152,27 @@ class RingReader:
         return max(fresh, key=lambda mark: mark.number, default=None)
 
     def _took(self, mark: FrameMark) -> None:
-        reason = DropReason.MATCHER_AWAY if self._away else DropReason.OVERTAKEN
-        self._away = False
+        images_before = mark.images - (not mark.still)
         with self._writing:
             try:
-                passed = self._counts.passed(mark.number - 1, mark.images - (not mark.still), reason)
+                counts = self._passed_before_us(mark.number - 1, images_before)
+                counts = counts.passed(mark.number - 1, images_before, DropReason.OVERTAKEN)
             except ValueError:
                 raise RingError("the numbers of a ring's frames do not follow each other") from None
-            self._store(replace(passed, position=mark.number, images=mark.images, taken=passed.taken + 1))
+            self._store(replace(counts, position=mark.number, images=mark.images, taken=counts.taken + 1))
         self._ring.tell_taken(mark.number, mark.images)
         wake(self._room)
+
+    def _passed_before_us(self, to: int, images: int) -> MatcherCounts:
+        """Of what is passed over up to a frame, the part that came while nobody was there."""
+        if self._before_us is None:
+            return self._counts
+        published, published_images = self._before_us
+        self._before_us = None
+        if published <= self._counts.position:
+            return self._counts
+        to, images = min(to, published), min(images, published_images)
+        return self._counts.passed(to, images, DropReason.MATCHER_AWAY)
 
     def _store(self, counts: MatcherCounts) -> None:
         self._counters.matcher = counts
@@ -197,7 +208,8 @@ class RingSource(FrameSource):
     @property
     def fps_nominal(self) -> float | None:
         """As the decoder's source states it."""
-        return None if math.isnan(self.about.fps) else self.about.fps
+        fps = self.about.fps
+        return fps if fps > 0 else None
 
     @property
     def size_wh(self) -> tuple[int, int]:
