@@ -159,6 +159,16 @@ class MediaSource(FrameSource):
             if scheme
             else opening_of_file(self._location, self._options)
         )
+        try:
+            return open_media(self.location, opening, self._hardware, self._options)
+        except SourceOpenError:
+            if self._hardware.device is None:
+                raise
+            # Perhaps the device could not be had any more, which FFmpeg's error does not tell from the rest.
+            self._hardware = find_hardware(self._hardware.device)
+            if self._hardware.device is not None:
+                raise
+        self._note(f"{self.location}: {self._hardware.problem}")
         return open_media(self.location, opening, self._hardware, self._options)
 
     def _new_packet_times(self) -> PacketTimes:
@@ -198,7 +208,9 @@ class MediaSource(FrameSource):
                 return
             failures += 1
             if reason == DAMAGED and self._is_address and self._media.container.format.name == MULTIPART:
-                self._note(f"{self.location}: the headers between its pictures do not hold; read without them")
+                self._note(
+                    f"{self.location}: the headers between its pictures do not hold; read without them"
+                )
                 self._reopen_bare()
             elif self._is_address or failures >= _MAX_READ_FAILURES:
                 raise SourceDecodeError(self.location, reason)
