@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +27,9 @@ from api.store.models import GalleryVersion
 from pipelines.canonical import canonical_json
 from pipelines.galleries import GalleryPackage
 from pipelines.recipes import TemplateRecipe, embedder_part
+
+ROUND_SECONDS = 1.0
+"""How often everything is looked at although nothing happened: entries expire by the clock."""
 
 _log = structlog.get_logger(__name__)
 
@@ -79,6 +84,9 @@ class GalleryService:
         self._clock = clock
         self._sink = sink
         self._sent: dict[tuple[str, str], int] = {}
+        self._seen_sequence: int | None = None
+        self._next_round_seconds = 0.0
+        self._withdrew_ended = False
 
     def begin(self, deployment_id: str, model: GalleryModel) -> int:
         """The version of a deployment's gallery made with this model; a new one where anything changed.
@@ -111,8 +119,27 @@ class GalleryService:
         )
         return newest.version if before.recipe == recipe else self.begin(deployment_id, model)
 
+    def watch_once(self) -> int:
+        """`run_once` where the ledger says that anything happened, and once a second in any case.
+
+        To be called several times a second: a revocation is to reach the workers without a wait.
+
+        Raises:
+            BusError, SealingError: as `run_once`.
+        """
+        with self._database.read() as session:
+            sequence = LedgerRepository(session).newest_sequence()
+        if sequence == self._seen_sequence and time.monotonic() < self._next_round_seconds:
+            return 0
+        done = self.run_once()
+        self._seen_sequence, self._next_round_seconds = sequence, time.monotonic() + ROUND_SECONDS
+        return done
+
     def run_once(self) -> int:
         """Makes versions for lists that changed, entries that expired among them, and publishes what workers lack.
+
+        The galleries of deployments that are over, because their time is or because somebody ended them, are
+        withdrawn.
 
         Returns:
             How many galleries were published or withdrawn.
@@ -129,7 +156,24 @@ class GalleryService:
             known = [
                 (item, lists.newest_gallery(item.deployment_id)) for item in lists.active_deployments(now)
             ]
-        return sum(self._deliver(item, version) for item, version in known if version is not None)
+            # Once after a start, too: they may have ended while nobody was here to withdraw them.
+            ended = set() if self._withdrew_ended else set(lists.ended_with_gallery(now))
+        ended |= {deployment_id for deployment_id, _ in self._sent}
+        withdrawn = self._withdraw(ended - {item.deployment_id for item, _ in known})
+        self._withdrew_ended = True
+        return withdrawn + sum(self._deliver(item, version) for item, version in known if version is not None)
+
+    def _withdraw(self, ended: Iterable[str]) -> int:
+        """Takes the galleries of deployments from every worker; how many were known to be there."""
+        withdrawn = 0
+        for deployment_id in sorted(ended):
+            for worker_id in self._keys.worker_ids():
+                if self._sink is not None:
+                    self._sink.withdraw(deployment_id, worker_id)
+                if self._sent.pop((deployment_id, worker_id), None) is not None:
+                    withdrawn += 1
+                    _log.info("gallery_withdrawn", deployment_id=deployment_id, worker_id=worker_id)
+        return withdrawn
 
     def _deliver(self, deployment: DeploymentTerms, newest: GalleryVersion) -> int:
         model = model_of(newest)
@@ -222,9 +266,9 @@ def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryMo
     """What a gallery is made of, as a hash; without opening a single template."""
     lists = ListRepository(session)
     model = _at_the_lists_rate(lists, deployment, model)
-    rows = lists.listed_templates(deployment.watchlist_id, model.recipe.sha256, at)
+    references = lists.listed_template_ids(deployment.watchlist_id, model.recipe.sha256, at)
     document = {
-        "references": [row.reference_id for row, _ in rows],
+        "references": list(references),
         "cameras": sorted(deployment.camera_ids),
         "from": deployment.starts_at.isoformat(),
         "until": deployment.ends_at.isoformat(),

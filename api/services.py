@@ -37,7 +37,10 @@ from api.vault import SubjectVault
 from pipelines.events import utc_now
 
 GALLERY_INTERVAL_SECONDS: Final = 2.0
-"""How soon a change of a list reaches the workers."""
+"""How often old templates are looked for."""
+
+GALLERY_CHECK_SECONDS: Final = 0.25
+"""How soon a change of a list, a revocation above all, is on its way to the workers."""
 
 CAMERA_INTERVAL_SECONDS: Final = 2.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
@@ -223,7 +226,7 @@ def _background(services: Services) -> Background:
         loops += [
             BackgroundLoop("intake", services.bus.take_in, 0.0),
             BackgroundLoop("outbox", services.outbox.run_once, interval),
-            BackgroundLoop("galleries", services.galleries.run_once, GALLERY_INTERVAL_SECONDS),
+            BackgroundLoop("galleries", services.galleries.watch_once, GALLERY_CHECK_SECONDS),
             BackgroundLoop("trimming", services.bus.trimmer.run_once, TRIM_INTERVAL_SECONDS),
         ]
     if services.camera_watch is not None:

@@ -37,6 +37,10 @@ class LedgerRepository:
         self._session.flush()
         return entry
 
+    def newest_sequence(self) -> int:
+        """The number of the newest entry: whether anything happened, for the price of one row."""
+        return self._session.scalars(select(LedgerHead.sequence)).one()
+
     def page(self, after_sequence: int, limit: int) -> list[Entry]:
         """Entries later than `after_sequence`, oldest first."""
         rows = self._session.scalars(

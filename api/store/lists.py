@@ -128,6 +128,27 @@ class ListRepository:
             .order_by(SubjectReference.subject_id, SubjectReference.position)
         ).all()
 
+    def ended_with_gallery(self, at: datetime) -> Sequence[str]:
+        """Deployments that are over and had a gallery, in the order of their ids."""
+        has_gallery = select(GalleryVersion.deployment_id).where(
+            GalleryVersion.deployment_id == Deployment.deployment_id
+        )
+        return self._session.scalars(
+            select(Deployment.deployment_id)
+            .where(Deployment.ends_at <= at, has_gallery.exists())
+            .order_by(Deployment.deployment_id)
+        ).all()
+
+    def listed_template_ids(self, watchlist_id: str, recipe_sha256: str, at: datetime) -> Sequence[str]:
+        """Of which pictures `listed_templates` has templates, in its order; reads none of them."""
+        return self._session.scalars(
+            select(SubjectReference.reference_id)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .join(ReferenceTemplate, ReferenceTemplate.reference_id == SubjectReference.reference_id)
+            .where(*_in_force(watchlist_id, at), ReferenceTemplate.recipe_sha256 == recipe_sha256)
+            .order_by(SubjectReference.subject_id, SubjectReference.position)
+        ).all()
+
     def listed_templates(
         self, watchlist_id: str, recipe_sha256: str, at: datetime
     ) -> Sequence[tuple[SubjectReference, ReferenceTemplate]]:
