@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pipelines.config_base import Settings
 from pipelines.live.messages import SourceSettings
 
-HardwareDecode = Literal["off", "auto", "cuda", "vaapi", "qsv", "videotoolbox", "d3d11va", "vulkan"]
+
+def _off_is_a_word(value: object) -> object:
+    """YAML 1.1 reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+HardwareDecode = Annotated[
+    Literal["off", "auto", "cuda", "vaapi", "qsv", "videotoolbox", "d3d11va", "vulkan"],
+    BeforeValidator(_off_is_a_word),
+]
 Timeout = Annotated[float, Field(gt=0, le=300)]
 
 
@@ -20,7 +29,8 @@ class SourceConfig(Settings):
         default="tcp", description="how RTSP travels; udp loses packets where the network does"
     )
     open_timeout_seconds: Timeout = Field(
-        default=10.0, description="from resolving the camera's name to its first pictures being understood"
+        default=10.0,
+        description="how long the camera's name, its answer, and understanding what it sends may take, each",
     )
     read_timeout_seconds: Timeout = Field(
         default=10.0, description="no picture for so long: the camera is opened anew"
