@@ -1,0 +1,44 @@
+"""The service's intake, killed between the commit of a candidate and its acknowledgement.
+
+Run as `python -m bench.live.dying_intake CONFIG` with the service's credentials in the environment. It ends by SIGKILL;
+where there was nothing to take in, with exit code 3.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from api.services import build_services
+from api.settings import settings_from
+from pipelines.bus import CandidateConsumer
+from pipelines.config import load_config
+
+NOTHING_CAME = 3
+WAIT_SECONDS = 20.0
+
+
+def main(config_path: str) -> int:
+    """Takes one candidate in, and dies before it says so."""
+    CandidateConsumer.ack = _die  # type: ignore[method-assign,assignment]
+    settings = settings_from(load_config(Path(config_path)))
+    services = build_services(replace(settings, run_background=False))
+    if services.bus is None:
+        raise RuntimeError("no bus is configured")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        services.bus.take_in()
+    return NOTHING_CAME
+
+
+def _die(_: CandidateConsumer, __: Sequence[str]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
