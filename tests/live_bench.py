@@ -1,0 +1,134 @@
+"""A whole worker in its real processes: supervisor here, decoders and a matching process with fake models beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiqyn.embedded.redis import EmbeddedRedis
+from pipelines.camera_status import WorkerReport
+from pipelines.config import Config
+from pipelines.live.children import Program
+from pipelines.live.supervisor import Supervisor
+from pipelines.live.supervisor_options import SupervisorOptions, SupervisorTimes
+from tests.live_matcher import LOAD_VARIABLE, MEMORY_VARIABLE
+from tests.waiting import wait_until
+from tests.worker_bench import Bench
+
+ROOT = Path(__file__).parents[1]
+
+
+class LiveBench(Bench):
+    """As `Bench`; its cameras are decoded by processes of their own."""
+
+    def __init__(self, tmp_path: Path, server: EmbeddedRedis, **times: float) -> None:
+        super().__init__(tmp_path, server)
+        self.times = SupervisorTimes(**times)
+        self.standby = False
+        self.load_seconds = 0.0
+        self.report: WorkerReport | None = None
+
+    def add_camera(self, camera_id: str, address: str, **settings: Any) -> None:
+        """A live camera, every frame looked at."""
+        usual = {
+            "allow_local": True,
+            "inference_fps": 10,
+            "motion_gate": {"enabled": False},
+            "max_pixels": 320 * 240,
+        }
+        self.cameras[camera_id] = {**usual, "source": address, **settings}
+
+    def config(self) -> Config:
+        """Its settings."""
+        return Config.model_validate(
+            {
+                "paths": {"data_dir": self.tmp_path / "data", "keys_dir": self.tmp_path / "keys"},
+                "worker": {"id": "w1"},
+                "redis": {"username": "worker:w1", "password": self.server.password("worker:w1")},
+                "cameras": self.cameras,
+            }
+        )
+
+    def options(self, *, exit_when_done: bool = False) -> SupervisorOptions:
+        """With the matching process of the tests."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            MEMORY_VARIABLE: str(self.tmp_path / "m"),
+            LOAD_VARIABLE: str(self.load_seconds),
+        }
+        matcher = Program((sys.executable, "-m", "tests.live_matcher"), environment)
+        options = SupervisorOptions(
+            lambda: self.server.url, exit_when_done, standby=self.standby, matcher=matcher
+        )
+        decoder = replace(
+            options.decoder, environment={**options.decoder.environment, "PYTHONPATH": str(ROOT)}
+        )
+        return replace(options, decoder=decoder, times=self.times)
+
+    @contextmanager
+    def supervised(self, *, exit_when_done: bool = False) -> Iterator[Supervisor]:
+        """A supervisor in a thread; ended and joined on leaving. `report` is how it ended."""
+        supervisor = Supervisor(self.config(), self.options(exit_when_done=exit_when_done))
+
+        def run() -> None:
+            self.report = supervisor.run()
+
+        thread = threading.Thread(target=run, name="supervisor")
+        thread.start()
+        try:
+            yield supervisor
+        finally:
+            supervisor.stop()
+            thread.join(60)
+        assert not thread.is_alive()
+
+    def phase(self, camera_id: str = "gate") -> str:
+        """What its hash says it does."""
+        return self.state(camera_id).get("phase", "")
+
+    def accounting(self, camera_id: str = "gate") -> dict[str, Any]:
+        """What its hash says became of the frames."""
+        return dict(json.loads(self.state(camera_id).get("frame_accounting", "{}")))
+
+
+def matcher_pid(supervisor: Supervisor) -> int:
+    """Of the matching process that runs; 0 where none does."""
+    active = supervisor._active
+    return active.child.pid if active is not None and active.beat_heard else 0
+
+
+def decoder_pid(supervisor: Supervisor, camera_id: str = "gate") -> int:
+    """Of a camera's decoder; 0 where none runs."""
+    child = supervisor._slots[camera_id].child
+    return child.pid if child is not None else 0
+
+
+def memory_of(bench: LiveBench, pid: int) -> bytes:
+    """Every readable byte of a matching process."""
+    path = bench.tmp_path / f"m.{pid}"
+    wait_until(path.exists)
+    parts = []
+    with socket.socket(socket.AF_UNIX) as asker:
+        asker.connect(str(path))
+        while part := asker.recv(1 << 20):
+            parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.fixture
+def live_bench(tmp_path: Path, redis_server: EmbeddedRedis) -> Iterator[LiveBench]:
+    """A bench, closed on leaving."""
+    bench = LiveBench(tmp_path, redis_server)
+    yield bench
+    bench.close()

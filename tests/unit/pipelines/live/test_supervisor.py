@@ -1,0 +1,154 @@
+"""`pipelines.live.supervisor`: real processes, fake models, real Redis; killed, revoked, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+from pipelines.camera_status import Phase
+from tests.live_bench import LiveBench, decoder_pid, live_bench, matcher_pid
+from tests.live_camera import live_camera
+from tests.waiting import wait_until
+from tests.worker_bench import ANN, STRANGER
+
+__all__ = ["live_bench"]
+
+
+def test_a_recording_is_matched_by_two_processes_and_ends(live_bench: LiveBench) -> None:
+    live_bench.add_recording("gate", [ANN, STRANGER], pictures=12, motion_gate={"enabled": False})
+    live_bench.publish()
+    with live_bench.supervised(exit_when_done=True):
+        wait_until(lambda: live_bench.report is not None, seconds=60)
+    report = live_bench.report
+    assert report is not None
+    assert report.cameras["gate"].phase is Phase.ENDED
+    accounting = report.cameras["gate"].frame_accounting
+    assert (accounting.read, accounting.inferred, accounting.dropped) == (12, 12, {})
+    assert [one.subject_id for one in live_bench.candidates()] == ["s-ann"]
+    assert live_bench.phase() == "ended"
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def sums(accounting: dict[str, object]) -> bool:
+    """Whether every frame read has a fate."""
+    numbers = {name: value for name, value in accounting.items() if isinstance(value, int)}
+    dropped = accounting["dropped"]
+    assert isinstance(dropped, dict)
+    fates = ("undecodable", "not_sampled", "gated", "inferred")
+    return numbers["read"] == sum(numbers[fate] for fate in fates) + sum(dropped.values())
+
+
+class TestALiveCamera:
+    def test_it_is_opened_for_a_deployment_and_closed_after_it(self, live_bench: LiveBench) -> None:
+        with live_camera([ANN]) as camera:
+            live_bench.add_camera("gate", camera.address)
+            with live_bench.supervised() as supervisor:
+                wait_until(lambda: live_bench.phase() == "waiting", seconds=30)
+                assert camera.openings == 0
+                live_bench.publish()
+                wait_until(lambda: bool(live_bench.candidates()), seconds=30)
+                wait_until(lambda: live_bench.phase() == "running")
+                state = live_bench.state("gate")
+                assert (state["decoding"], state["fps"], state["reconnects"]) == ("software", "10.0", "0")
+                assert json.loads(state["gaps"])["gaps"] == []
+                live_bench.publisher.withdraw("d1", "w1")
+                wait_until(lambda: decoder_pid(supervisor) == 0, seconds=40)
+                wait_until(lambda: camera.readers == 0)
+                wait_until(lambda: live_bench.phase() == "waiting", seconds=30)
+            assert live_bench.report is not None
+            assert live_bench.report.cameras["gate"].phase is Phase.STOPPED
+
+    def test_a_decoder_that_is_killed_costs_a_moment(self, live_bench: LiveBench) -> None:
+        with live_camera([ANN]) as camera:
+            live_bench.add_camera("gate", camera.address)
+            live_bench.publish()
+            with live_bench.supervised() as supervisor:
+                wait_until(lambda: live_bench.accounting().get("inferred", 0) > 2, seconds=30)
+                matcher, killed = matcher_pid(supervisor), decoder_pid(supervisor)
+                os.kill(killed, signal.SIGSEGV)
+                wait_until(lambda: "SIGSEGV" in live_bench.state("gate")["detail"])
+                assert live_bench.phase() == "retrying"
+                wait_until(lambda: decoder_pid(supervisor) not in (0, killed), seconds=30)
+                inferred = live_bench.accounting()["inferred"]
+                wait_until(lambda: live_bench.accounting()["inferred"] > inferred + 2, seconds=30)
+                wait_until(lambda: live_bench.phase() == "running")
+                (gap,) = [
+                    one
+                    for one in json.loads(live_bench.state("gate")["gaps"])["gaps"]
+                    if one["reason"] == "decoder_died"
+                ]
+                assert gap["ended_at"] is not None
+                assert matcher_pid(supervisor) == matcher
+                assert sums(live_bench.accounting())
+        assert live_bench.report is not None
+        total = live_bench.report.cameras["gate"].frame_accounting
+        assert total.unaccounted == 0
+
+    def test_a_matcher_that_is_killed_is_replaced_and_the_decoder_goes_on(
+        self, live_bench: LiveBench
+    ) -> None:
+        with live_camera([STRANGER]) as camera:
+            live_bench.add_camera("gate", camera.address)
+            live_bench.publish()
+            with live_bench.supervised() as supervisor:
+                wait_until(lambda: live_bench.accounting().get("inferred", 0) > 2, seconds=30)
+                killed, decoder = matcher_pid(supervisor), decoder_pid(supervisor)
+                before = live_bench.accounting()
+                os.kill(killed, signal.SIGKILL)
+                wait_until(lambda: matcher_pid(supervisor) not in (0, killed), seconds=30)
+                wait_until(lambda: live_bench.accounting()["inferred"] > before["inferred"] + 3, seconds=30)
+                after = live_bench.accounting()
+                assert decoder_pid(supervisor) == decoder
+                assert camera.openings == 1
+                assert after["dropped"]["matcher_away"] > 0
+                assert sums(after)
+
+    def test_processes_that_hang_are_replaced(self, live_bench: LiveBench) -> None:
+        live_bench.times = replace(live_bench.times, beat_seconds=3.0)
+        with live_camera([STRANGER]) as camera:
+            live_bench.add_camera("gate", camera.address)
+            live_bench.publish()
+            with live_bench.supervised() as supervisor:
+                wait_until(lambda: live_bench.accounting().get("inferred", 0) > 0, seconds=30)
+                hanging = matcher_pid(supervisor)
+                os.kill(hanging, signal.SIGSTOP)
+                wait_until(lambda: matcher_pid(supervisor) not in (0, hanging), seconds=30)
+                assert not exists(hanging)
+
+
+def test_a_crashing_decoder_costs_its_camera_only(live_bench: LiveBench) -> None:
+    with live_camera([ANN]) as good, live_camera([STRANGER]) as bad:
+        live_bench.add_camera("gate", good.address)
+        live_bench.add_camera("yard", bad.address)
+        live_bench.publish()
+        with live_bench.supervised() as supervisor:
+            for _ in range(3):
+                wait_until(lambda: decoder_pid(supervisor, "yard") != 0, seconds=30)
+                os.kill(decoder_pid(supervisor, "yard"), signal.SIGABRT)
+                wait_until(lambda: decoder_pid(supervisor, "yard") == 0)
+                wait_until(lambda: "SIGABRT" in live_bench.state("yard").get("detail", ""))
+            wait_until(lambda: bool(live_bench.candidates()), seconds=30)
+            assert good.openings == 1
+            wait_until(lambda: live_bench.phase() == "running")
+            wait_until(lambda: live_bench.phase("yard") == "running", seconds=30)
+            assert sums(live_bench.accounting("yard"))
+
+
+def test_a_recording_whose_decoder_dies_fails_with_the_reason(live_bench: LiveBench) -> None:
+    live_bench.add_recording("gate", [STRANGER], pictures=4000, motion_gate={"enabled": False})
+    live_bench.publish()
+    with live_bench.supervised() as supervisor:
+        wait_until(lambda: live_bench.accounting().get("inferred", 0) > 0, seconds=30)
+        os.kill(decoder_pid(supervisor), signal.SIGSEGV)
+        wait_until(lambda: live_bench.phase() == "failed")
+        assert "SIGSEGV" in live_bench.state("gate")["detail"]
+        assert sums(live_bench.accounting())
