@@ -28,7 +28,7 @@ class HoldTerms:
     """What is ordered.
 
     Attributes:
-        reason: in words; it goes into the ledger.
+        reason: in words; kept with the hold, not in the ledger, which takes no names.
         until: aware; None: until it is lifted.
     """
 
@@ -88,7 +88,7 @@ class HoldService:
                 until=terms.until,
             )
             HoldRepository(session).add(hold)
-            _note(session, "hold_set", now, principal, hold, terms.reason)
+            _note(session, "hold_set", now, principal, hold)
             result = hold_document(hold)
             keep_result(session, request, 201, result, now)
             return result
@@ -119,7 +119,7 @@ class HoldService:
                 raise ConflictError("hold_lifted", "this hold was lifted before")
             hold.lifted_by, hold.lifted_at, hold.lifted_reason = principal.account_id, now, reason
             session.flush()
-            _note(session, "hold_lifted", now, principal, hold, reason)
+            _note(session, "hold_lifted", now, principal, hold)
             result = hold_document(hold)
             keep_result(session, request, 200, result, now)
             return result
@@ -144,14 +144,8 @@ def _check_overseer(principal: Principal) -> None:
         raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
 
 
-def _note(
-    session: Session, kind: str, now: datetime, principal: Principal, hold: LegalHold, reason: str
-) -> None:
-    detail = {
-        "hold_id": hold.hold_id,
-        "reason": reason,
-        "until": None if hold.until is None else hold.until.isoformat(),
-    }
+def _note(session: Session, kind: str, now: datetime, principal: Principal, hold: LegalHold) -> None:
+    detail = {"hold_id": hold.hold_id, "until": None if hold.until is None else hold.until.isoformat()}
     LedgerRepository(session).append(
         Happening(kind, now, principal.account_id, f"candidate:{hold.candidate_id}", detail)
     )

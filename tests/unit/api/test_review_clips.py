@@ -1,0 +1,190 @@
+"""Clips in reviews: both judges get the same or neither does, and no clip tells a control from a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api.intake import Taken
+from api.review.policies import ReviewPolicy
+from api.store.models import CandidateRecord, EvidenceRecord, LedgerEntry
+from pipelines.evidence import Clip
+from tests.api_client import Clients, FakeChance, FakeClock, Person
+from tests.seeds import Seeded, add_control, seed
+
+CLIP = Clip(b"\x1aE\xdf\xa3 redacted", "video/webm", 320, 240, 1.0, 9.5)
+ORIGINAL = Clip(b"the camera's own", "video/mp4", 1920, 1080, 0.5, 10.0)
+POLICY = ReviewPolicy(hold=timedelta(0), control_share=0.0, control_first=True, control_spread=timedelta(0))
+
+
+class Sighted:
+    """A candidate and the revision of it that carries its clips."""
+
+    def __init__(self, seeded: Seeded, track_id: int = 1) -> None:
+        self.seeded, self.track_id = seeded, track_id
+        self.evidence = seeded.evidence(track_id)
+        self.candidate_id = seeded.take_in(track_id, evidence=self.evidence)
+
+    def clip_comes(self, revision: int = 2, *, clip: Clip = CLIP) -> Taken:
+        store = self.seeded.services.evidence
+        clips = (store.put_clip("clip_redacted", clip), store.put_clip("clip", ORIGINAL))
+        return self.seeded.services.intake.accept(
+            self.seeded.candidate(self.track_id, revision=revision, evidence=(*self.evidence, *clips))
+        )
+
+
+def review_of(person: Person) -> dict[str, Any]:
+    (review,) = person.queue()
+    return review
+
+
+def without_clip(review: dict[str, Any]) -> dict[str, Any]:
+    return review | {"clip": None}
+
+
+class TestBeforeTheFirstClaim:
+    def test_it_joins_a_review_that_is_the_same_otherwise(self, clients: Clients) -> None:
+        sighted, person = Sighted(clients.seeded), clients.login("aigul")
+        before = review_of(person)
+        assert before["clip"] is None
+        assert sighted.clip_comes() is Taken.UPDATED
+        after = review_of(person)
+        assert without_clip(after) == before, "addresses of pictures stay, so nothing tells of a revision"
+        assert after["clip"] | {"evidence_id": ""} == {
+            "evidence_id": "",
+            "width": 320,
+            "height": 240,
+            "began_pts_seconds": 1.0,
+            "duration_seconds": 9.5,
+        }
+
+    def test_it_plays(self, clients: Clients) -> None:
+        sighted, person = Sighted(clients.seeded), clients.login("aigul")
+        sighted.clip_comes()
+        shown = person.get(f"/evidence/{review_of(person)['clip']['evidence_id']}")
+        assert (shown.headers["content-type"], shown.content) == ("video/webm", CLIP.content)
+        assert shown.headers["x-content-type-options"] == "nosniff"
+
+    def test_a_further_revision_keeps_it(self, clients: Clients) -> None:
+        sighted, person = Sighted(clients.seeded), clients.login("aigul")
+        sighted.clip_comes()
+        sighted.evidence = clients.seeded.evidence(8)
+        sighted.clip_comes(3)
+        assert review_of(person)["clip"]["duration_seconds"] == 9.5
+
+    def test_the_original_is_never_shown(self, clients: Clients) -> None:
+        sighted, person = Sighted(clients.seeded), clients.login("aigul")
+        sighted.clip_comes()
+        assert "1920" not in person.get(f"/reviews/{review_of(person)['review_id']}").text
+
+    def test_both_judges_get_it(self, clients: Clients) -> None:
+        sighted = Sighted(clients.seeded)
+        sighted.clip_comes()
+        first, second = clients.login("aigul"), clients.login("daniyar")
+        review_id = review_of(first)["review_id"]
+        seen = first.get(f"/reviews/{review_id}").content
+        assert first.answer(review_id, "same_person").status_code == 201
+        assert second.get(f"/reviews/{review_id}").content == seen
+        assert b"duration_seconds" in seen
+
+
+class TestAfterTheFirstClaim:
+    def test_neither_judge_gets_it_and_it_is_kept(self, clients: Clients) -> None:
+        sighted = Sighted(clients.seeded)
+        first, second = clients.login("aigul"), clients.login("daniyar")
+        review_id = review_of(first)["review_id"]
+        seen = first.get(f"/reviews/{review_id}").content
+        assert sighted.clip_comes() is Taken.FROZEN
+        assert first.get(f"/reviews/{review_id}").content == seen
+        assert first.answer(review_id, "same_person").status_code == 201
+        assert second.get(f"/reviews/{review_id}").content == seen
+        with clients.seeded.services.database.read() as session:
+            late = session.scalars(select(EvidenceRecord).where(EvidenceRecord.late)).all()
+            row = session.scalars(select(CandidateRecord)).one()
+            kinds = set(session.scalars(select(LedgerEntry.kind)))
+        assert {record.kind for record in late} == {"clip", "clip_redacted"}
+        assert row.revision == 1
+        assert row.event is not None
+        assert len(row.event["evidence"]) == 2
+        assert "late_evidence_kept" in kinds
+
+    def test_a_late_one_again_is_no_news(self, clients: Clients) -> None:
+        sighted, person = Sighted(clients.seeded), clients.login("aigul")
+        person.get(f"/reviews/{review_of(person)['review_id']}")
+        sighted.clip_comes()
+        with clients.seeded.services.database.read() as session:
+            before = len(session.scalars(select(EvidenceRecord)).all())
+        candidate = clients.seeded.candidate(revision=3, evidence=sighted.evidence)
+        assert clients.seeded.services.intake.accept(candidate) is Taken.FROZEN
+        with clients.seeded.services.database.read() as session:
+            assert len(session.scalars(select(EvidenceRecord)).all()) == before
+
+
+class TestControls:
+    @pytest.fixture
+    def mixed(self, tmp_path: Path, clock: FakeClock, chance: FakeChance) -> Iterator[Clients]:
+        """A deployment whose controls have clips; its camera has had some before."""
+        chance.value = 0.5
+        seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
+        Sighted(seeded, 90).clip_comes()
+        add_control(seeded, clip_redacted=CLIP, clip_after_seconds=5.0)
+        clock.forward(seconds=1)  # so that it is the first of the queue
+        made = Clients(seeded)
+        yield made
+        made.close()
+
+    def clips_in_queue(self, person: Person) -> list[bool]:
+        return [review["clip"] is not None for review in person.queue()]
+
+    def test_a_controls_clip_comes_as_late_as_a_candidates(self, mixed: Clients, clock: FakeClock) -> None:
+        person = mixed.login("aigul")
+        assert self.clips_in_queue(person) == [True]
+        sighted = Sighted(mixed.seeded)
+        assert self.clips_in_queue(person) == [True, False, False]
+        clock.forward(seconds=6.9)
+        assert self.clips_in_queue(person) == [True, False, False]
+        sighted.clip_comes()
+        clock.forward(seconds=0.2)
+        assert self.clips_in_queue(person) == [True, True, True]
+        shapes = [{name: type(value) for name, value in one["clip"].items()} for one in person.queue()]
+        assert shapes[0] == shapes[1] == shapes[2]
+
+    def test_a_control_claimed_before_keeps_none_for_both(self, mixed: Clients, clock: FakeClock) -> None:
+        Sighted(mixed.seeded)
+        first, second = mixed.login("aigul"), mixed.login("daniyar")
+        claimed = [one["review_id"] for one in first.queue()][1:]
+        seen = [first.get(f"/reviews/{review_id}").content for review_id in claimed]
+        clock.forward(seconds=60)
+        assert [first.get(f"/reviews/{review_id}").content for review_id in claimed] == seen
+        assert [second.get(f"/reviews/{review_id}").content for review_id in claimed] == seen
+
+    def test_a_clip_that_is_not_shown_yet_has_no_address(self, mixed: Clients, clock: FakeClock) -> None:
+        Sighted(mixed.seeded)
+        person = mixed.login("aigul")
+        clock.forward(seconds=60)
+        address = next(one["clip"]["evidence_id"] for one in person.queue()[1:] if one["clip"])
+        clock.forward(seconds=-59)
+        assert person.get(f"/evidence/{address}").status_code == 404
+
+    def test_where_a_control_has_none_nobody_is_shown_one(self, mixed: Clients) -> None:
+        add_control(mixed.seeded, face=5)
+        sighted = Sighted(mixed.seeded, 2)
+        sighted.clip_comes()
+        person = mixed.login("aigul")
+        assert self.clips_in_queue(person)[1:] == [False, False]
+
+    def test_where_the_camera_sends_none_a_control_has_none(
+        self, tmp_path: Path, clock: FakeClock, chance: FakeChance
+    ) -> None:
+        seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
+        add_control(seeded, clip_redacted=CLIP)
+        clients = Clients(seeded)
+        Sighted(seeded)
+        clock.forward(seconds=60)
+        assert self.clips_in_queue(clients.login("aigul")) == [False, False]
+        clients.close()
