@@ -79,6 +79,7 @@ class FrameHandler:
         self._frozen = FrozenPictures(job.options.frozen_seconds if job.live else None)
         options = GateOptions(job.gate.min_moving_share, job.gate.linger_seconds, job.gate.heartbeat_seconds)
         self._gate = MotionGate(options) if job.gate.enabled else None
+        self._pictures = 0
         self.set_masks(job.privacy_masks, job.detection_masks)
         self._go_on_after_predecessor()
 

@@ -97,7 +97,12 @@ class DecoderBench:
 
     def wait_for_phase(self, phase: str, *, seconds: float = 20.0) -> DecoderState:
         """Waits until it is told."""
-        wait_until(lambda: any(state.phase == phase for state in self.states), seconds=seconds)
+
+        def told() -> bool:
+            assert self.process is None or not self.process.poll(), "the decoder crashed"
+            return any(state.phase == phase for state in self.states)
+
+        wait_until(told, seconds=seconds)
         return next(state for state in self.states if state.phase == phase)
 
     def counters(self) -> SharedCounters:
