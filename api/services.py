@@ -35,6 +35,7 @@ from api.stream import Bus, connect_bus
 from api.template_watch import TemplateWatch
 from api.vault import SubjectVault
 from pipelines.events import utc_now
+from pipelines.tracing import tracing_from
 
 GALLERY_INTERVAL_SECONDS: Final = 2.0
 """How often old templates are looked for."""
@@ -212,7 +213,9 @@ def _bus(settings: Settings, intake: Intake, keys: KeyStore, metrics: ServiceMet
     redis = connect_bus(
         settings.redis_url, settings.redis_username, settings.redis_password, settings.redis_security
     )
-    return Bus(redis, intake, keys, ages=settings.stream_ages, metrics=metrics)
+    return Bus(
+        redis, intake, keys, ages=settings.stream_ages, metrics=metrics, tracing=tracing_from("aiqyn-api")
+    )
 
 
 def _background(services: Services) -> Background:

@@ -19,13 +19,14 @@ from api.metrics import ServiceMetrics
 from api.previews import PreviewBox
 from api.template_watch import CameraReports
 from api.trimming import StreamTrimmer
-from pipelines.bus import CandidateConsumer, ConfirmedPublisher
+from pipelines.bus import CandidateConsumer, ConfirmedPublisher, ReceivedCandidate
 from pipelines.bus_address import BusSecurity
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate, utc_now
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.overlay_package import OverlaySender
 from pipelines.streams import connect, ensure_streams
+from pipelines.tracing import SpanAbout, Tracing
 
 READ_BLOCK_SECONDS: Final = 1.0
 """Short, so that the thread notices soon when it should end."""
@@ -61,6 +62,7 @@ class Bus:
         consumer: str | None = None,
         ages: Mapping[str, timedelta] | None = None,
         metrics: ServiceMetrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """
         Args:
@@ -70,6 +72,7 @@ class Bus:
             consumer: name within the group, the same after a restart; after this host where None.
             ages: how long entries stay, by stream; None: nothing is trimmed.
             metrics: counts what came in; None: nobody reads them.
+            tracing: spans of what comes in; None: none. Closed with the bus.
         """
         self._redis = redis
         self._intake = intake
@@ -78,6 +81,7 @@ class Bus:
         self._consumer = self._fresh_consumer()
         self._failures: dict[str, int] = {}
         self._metrics = metrics or ServiceMetrics()
+        self._tracing = tracing or Tracing()
         self._publisher = ConfirmedPublisher(redis)
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
         self.words = CameraHashes(redis)
@@ -98,7 +102,7 @@ class Bus:
         received = self._consumer.read(block_seconds=READ_BLOCK_SECONDS)
         for one in received:
             try:
-                taken = self._intake.accept(one.candidate, one.signed)
+                taken = self._accept(one)
             except IntakeRefusedError as refusal:
                 _log.warning("candidate_refused", entry_id=one.entry_id, code=refusal.code)
                 self._metrics.refused(refusal.code)
@@ -118,6 +122,12 @@ class Bus:
                 self._measure(one.candidate, taken)
             self._failures.pop(one.entry_id, None)
         return len(received)
+
+    def _accept(self, one: ReceivedCandidate) -> Taken:
+        candidate = one.candidate
+        about = SpanAbout(candidate.camera_id, candidate.deployment_id, str(candidate.candidate_id))
+        with self._tracing.joined("intake", one.traceparent, about):
+            return self._intake.accept(candidate, one.signed)
 
     def _measure(self, candidate: Candidate, taken: Taken) -> None:
         live = candidate.observed_at_source == "wall_clock" and taken is Taken.ACCEPTED
@@ -151,3 +161,4 @@ class Bus:
     def close(self) -> None:
         """Lets go of the connection."""
         self._redis.close()
+        self._tracing.close()

@@ -75,7 +75,24 @@ class PublisherState:
 class CandidatePublisher:
     """Signs candidates, keeps them on disk, sends them in order; for one worker, from any of its threads."""
 
-    def __init__(self, redis: Redis, spool: Spool, worker_id: str, key: SigningKey) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        spool: Spool,
+        worker_id: str,
+        key: SigningKey,
+        *,
+        traceparent: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            redis: a client of the worker's user.
+            spool: where candidates wait.
+            worker_id: who speaks.
+            key: signs for it.
+            traceparent: where the work of the calling thread stands, for whoever takes the candidate in.
+        """
+        self._traceparent = traceparent
         self._redis = redis
         self._spool = spool
         self._worker_id = worker_id
@@ -128,7 +145,8 @@ class CandidatePublisher:
             raise SealingError(f"worker {self._worker_id} does not sign for worker {candidate.worker_id}")
         signature = sign_event(unsigned_document(candidate), self._key)
         signed = candidate.model_copy(update={"signature": signature})
-        self._spool.append(CANDIDATE_SCHEMA, canonical_json(signed.model_dump(mode="json")).decode())
+        event = canonical_json(signed.model_dump(mode="json")).decode()
+        self._spool.append(CANDIDATE_SCHEMA, event, self._traceparent() or "")
         return signed
 
     def flush(self, *, limit_seconds: float | None = None) -> int:
@@ -181,12 +199,14 @@ class ReceivedCandidate:
         candidate: the event.
         event_json: exactly as it came.
         signed: what its signature is over: the event as JSON values, without the signature.
+        traceparent: of its trace, as it came; not signed, and to be checked before use; None where there is none.
     """
 
     entry_id: str
     candidate: Candidate
     event_json: str
     signed: Mapping[str, Any]
+    traceparent: str | None = None
 
 
 class CandidateConsumer:
@@ -303,7 +323,8 @@ class CandidateConsumer:
             self._put_aside(entry_id, fields, str(error))
             return None
         text = fields[streams.EVENT_FIELD.encode()].decode()
-        return ReceivedCandidate(entry_id, checked.candidate, text, checked.document)
+        trace = fields.get(streams.TRACE_FIELD.encode(), b"").decode("ascii", "replace") or None
+        return ReceivedCandidate(entry_id, checked.candidate, text, checked.document, trace)
 
 
 class ConfirmedPublisher:
@@ -333,7 +354,8 @@ class ConfirmedPublisher:
 
 
 def _fields(entry: SpoolEntry) -> dict[Any, Any]:
-    return {streams.SCHEMA_FIELD: entry.schema, streams.EVENT_FIELD: entry.event}
+    sent = {streams.SCHEMA_FIELD: entry.schema, streams.EVENT_FIELD: entry.event}
+    return sent | {streams.TRACE_FIELD: entry.traceparent} if entry.traceparent else sent
 
 
 def _entries(reply: Any) -> list[_Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -24,8 +24,10 @@ from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
 from pipelines.sightings import CandidateMaker, Origin
 from pipelines.stages import Engines
+from pipelines.tracing import SpanAbout
 from vision.errors import GalleryError, SourceDecodeError
 from vision.sources import FrameSource, Picture
+from vision.types import Frame
 
 WAIT_SECONDS = 0.5
 
@@ -70,6 +72,15 @@ def upstream_of(source: FrameSource) -> FrameAccounting:
         return source.upstream()
     lost = source.undecodable_count
     return FrameAccounting(read=lost, undecodable=lost)
+
+
+def _converted(session: CameraSession, picture: Picture) -> Frame:
+    """The picture's pixels; one that has none to give is counted."""
+    try:
+        return picture.to_frame()
+    except SourceDecodeError:
+        session.note_dropped("not_converted")
+        raise
 
 
 class CameraRun:
@@ -230,19 +241,26 @@ class CameraRun:
     def _see(self, session: CameraSession, picture: Picture, told: Callable[[], None]) -> None:
         if not session.wants(picture.pts_seconds):
             return
-        try:
-            frame = picture.to_frame()
-        except SourceDecodeError:
-            session.note_dropped("not_converted")
-            raise
-        with self._parts.inference.turn(self._origin.camera_id):
-            result = session.infer(frame)
-        self._origin.saw(result)
-        for finding in result.findings:
-            self._report(finding, picture)
+        captured = getattr(picture, "captured_seconds", None)  # where another process decoded it
+        with self._span("frame", picture, captured):
+            with self._span("decode", picture, captured):
+                frame = _converted(session, picture)
+            with self._parts.inference.turn(self._origin.camera_id), self._span("infer", picture):
+                result = session.infer(frame)
+            self._origin.saw(result)
+            for finding in result.findings:
+                with self._span("decide", picture):
+                    self._report(finding, picture)
         if result.findings:
             self._measure_latency(picture)
         told()
+
+    def _span(
+        self, name: str, picture: Picture, began_unix_seconds: float | None = None
+    ) -> AbstractContextManager[None]:
+        deployment = self._in_force.package.deployment_id if self._in_force else ""
+        about = SpanAbout(self._origin.camera_id, deployment, frame_index=picture.frame_index)
+        return self._parts.observing.tracing.span(name, about, began_unix_seconds=began_unix_seconds)
 
     def _measure_latency(self, picture: Picture) -> None:
         clock = self._origin.clock
@@ -255,10 +273,12 @@ class CameraRun:
         if self._in_force is None or self._in_force.gallery.wiped or self._slot.current() is None:
             return  # revoked or over since this frame was begun
         try:
-            candidate = self._parts.maker.make(
-                finding, self._origin, self._in_force.package, self.accounting()
-            )
-            candidate = self._origin.announce(candidate, self._parts.publish)
+            with self._span("seal", picture):
+                candidate = self._parts.maker.make(
+                    finding, self._origin, self._in_force.package, self.accounting()
+                )
+            with self._span("publish", picture):
+                candidate = self._origin.announce(candidate, self._parts.publish)
         except PipelineError as error:
             self.lost += finding.revision == 1
             _log.error("candidate_lost", camera_id=self._origin.camera_id, reason=str(error))

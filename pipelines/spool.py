@@ -48,11 +48,13 @@ class SpoolEntry:
         number: grows by one with each entry of a spool, over restarts too.
         schema: of the event.
         event: UTF-8 JSON, exactly as it will be sent.
+        traceparent: of the trace it belongs to; empty where nobody traces it. Sent beside the event, no part of it.
     """
 
     number: int
     schema: str
     event: str
+    traceparent: str = ""
 
 
 class Spool:
@@ -131,15 +133,18 @@ class Spool:
         with self._mutex:
             return len(self._sizes)
 
-    def append(self, schema: str, event: str) -> SpoolEntry:
+    def append(self, schema: str, event: str, traceparent: str = "") -> SpoolEntry:
         """Adds an event at the end; it is on disk when this returns.
 
         Raises:
             SpoolError: no room within the limit, or the disk refuses; the event is counted as refused.
         """
-        content = json.dumps({"schema": schema, "event": event}, ensure_ascii=False).encode()
+        document = {"schema": schema, "event": event}
+        if traceparent:
+            document["traceparent"] = traceparent
+        content = json.dumps(document, ensure_ascii=False).encode()
         with self._mutex:
-            entry = SpoolEntry(self._next, schema, event)
+            entry = SpoolEntry(self._next, schema, event, traceparent)
             if self._size_bytes + len(content) > self._limit_bytes:
                 full = f"full ({len(self._sizes)} entries, limit {self._limit_bytes} bytes)"
                 raise self._refuse(full, "is Redis away?")
@@ -251,7 +256,7 @@ class Spool:
             document = json.loads(path.read_bytes())
             schema, event = document["schema"], document["event"]
             if isinstance(schema, str) and isinstance(event, str):
-                return SpoolEntry(number, schema, event)
+                return SpoolEntry(number, schema, event, str(document.get("traceparent", "")))
             self._set_aside(number, "holds no text")
         except FileNotFoundError:
             self._pass_over(number)  # somebody removed it: nothing is left to send

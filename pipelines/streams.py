@@ -41,6 +41,9 @@ WORKERS_GROUP = "workers"
 SCHEMA_FIELD = "schema"
 EVENT_FIELD = "event"
 REASON_FIELD = "reason"
+TRACE_FIELD = "traceparent"
+"""Beside a candidate where its worker traces it (W3C Trace Context); nothing that was signed, nothing to believe."""
+
 ENTRY_FIELD = "entry_id"
 
 CONNECT_TIMEOUT_SECONDS = 5.0

@@ -122,7 +122,10 @@ class Worker:
         data_dir = config.paths.data_dir
         self._spool = Spool(data_dir / "spool" / keys.worker_id, limit_bytes=config.redis.spool_limit_bytes)
         self.gaps = GapLog(data_dir / "gaps" / keys.worker_id, now=place.now)
-        self._publisher = CandidatePublisher(redis, self._spool, keys.worker_id, keys.candidates)
+        traceparent = place.observing.tracing.traceparent
+        self._publisher = CandidatePublisher(
+            redis, self._spool, keys.worker_id, keys.candidates, traceparent=traceparent
+        )
         versions = GalleryVersions(data_dir / "galleries" / f"{keys.worker_id}.json")
         self._follower = GalleryFollower(redis, keys, versions)
         self._lists = ListKeeper(self._follower, perception.models, perception.preprocessing, place.now)
@@ -228,12 +231,10 @@ class Worker:
             self.gaps.beat([name for name, status in statuses.items() if status.deployment_id is not None])
         except GapLogError as error:
             _log.error("gaps_not_kept", reason=str(error))
-        spool = self._spool
+        sent = self._publisher.state
         return WorkerView(
             statuses=statuses,
-            spool=SpoolState(
-                len(spool), spool.size_bytes, spool.limit_bytes, spool.refused_count, spool.damaged_count
-            ),
+            spool=SpoolState(sent.waiting, sent.waiting_bytes, sent.limit_bytes, sent.lost, sent.damaged),
             bus_reachable=not self._bus_was_away,
             evidence=self.evidence.state,
             gaps=self.gaps,

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 from redis import Redis
@@ -48,6 +48,7 @@ from pipelines.live.observing import Observing
 from pipelines.logs import log_to_stderr
 from pipelines.process_guard import forbid_memory_dumps
 from pipelines.streams import connect
+from pipelines.tracing import tracing_from
 from pipelines.worker import Worker, WorkerPlace, check_worker
 from pipelines.worker_keys import WorkerKeys
 from vision.errors import VisionError
@@ -60,7 +61,7 @@ REFUSED_CODE = 1
 ORPHANED_CODE = 70
 """The supervisor is gone; nobody is left to tell."""
 
-Perceive = Callable[[Config], Perception]
+Perceive = Callable[[Config, Observing], Perception]
 
 _log = structlog.get_logger(__name__)
 
@@ -87,6 +88,7 @@ class Matcher:
         self._sending = threading.Lock()
         self._leaving = threading.Event()
         self._worker: Worker | None = None
+        self._observing = Observing()
         self._door = CameraDoor(self._tell, self._leaving.is_set)
         self._beaten_at = 0.0
 
@@ -98,6 +100,7 @@ class Matcher:
             self._tell(Refused(str(error)))
             return REFUSED_CODE
         self._tell(Ended(_document(report)))
+        self._observing.tracing.close()
         return REPLACE_CODE if report.replace else 0
 
     def _given(self) -> _Given:
@@ -115,28 +118,27 @@ class Matcher:
         return message
 
     def _work(self, given: _Given) -> WorkerReport:
+        self._observing.tracing = tracing_from("aiqyn-worker")
         keys = WorkerKeys.load(given.config.worker_keys_dir())
         check_worker(given.config, keys)
         redis = _connected(given, keys)
-        perception = self._perceive(given.config)
+        perception = self._perceive(given.config, self._observing)
         self._tell(Ready())
         go = self._next()
         if not isinstance(go, Go):
             raise MessageError(f"the supervisor said {type(go).__name__} before it let this process go")
         # Spool, gaps and galleries not before: until now another process used them.
-        observing = Observing()
         place = WorkerPlace(
             sources=self._door,
             replaceable=True,
             beat=self._beat,
             leaving=self._left,
             ask_clip=self._tell,
-            observing=observing,
+            observing=self._observing,
         )
         self._worker = Worker(given.config, keys, perception, redis, place)
         threading.Thread(target=self._listen, name="supervisor", daemon=True).start()
-        server = observing.serve(given.config.worker)
-        with server or nullcontext():
+        with self._observing.serve(given.config.worker) or nullcontext():
             return self._worker.run(exit_when_done=given.job.exit_when_done)
 
     def _left(self, replace: bool) -> None:
@@ -188,6 +190,7 @@ class Matcher:
                 worker.clips.made(message, descriptors)
                 return
             case ChildDied(process, camera_id, kind, detail):
+                self._observing.metrics.replaced(process, kind)
                 _log.info("child_died", process=process, camera_id=camera_id, kind=kind, reason=detail)
             case _:
                 _log.warning("supervisor_unclear", reason=type(message).__name__)
@@ -210,10 +213,10 @@ def run_matcher(arguments: Sequence[str], perceive: Perceive) -> int:
         return Matcher(supervisor, perceive).run()
 
 
-def perceive_with_weights(config: Config) -> Perception:
-    """The configured models, verified."""
+def perceive_with_weights(config: Config, observing: Observing) -> Perception:
+    """The configured models, verified, each call of them measured."""
     store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
-    return build_perception(store, PerceptionOptions.of(config))
+    return build_perception(store, replace(PerceptionOptions.of(config), watch_of=observing.watch_of))
 
 
 def _connected(given: _Given, keys: WorkerKeys) -> Redis:

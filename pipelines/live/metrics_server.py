@@ -26,6 +26,10 @@ REQUEST_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 0.1
 
 
+class PortTakenError(ConfigError):
+    """The address cannot be listened on: somebody else does, or it is none of this machine's."""
+
+
 class MetricsServer:
     """Answers until it is closed; a context manager."""
 
@@ -40,14 +44,15 @@ class MetricsServer:
             health: what probes are told.
 
         Raises:
-            ConfigError: the address cannot be listened on, or others could reach it and nothing guards it.
+            ConfigError: others could reach the address, and nothing guards it.
+            PortTakenError: it cannot be listened on.
         """
         check_metrics_address(settings.metrics_host, access)
         port = settings.metrics_port or 0
         try:
             self._server = _Server(settings.metrics_host, port, access, metrics, health)
         except OSError as error:
-            raise ConfigError(
+            raise PortTakenError(
                 f"worker.metrics_port: {settings.metrics_host}:{port} cannot be listened on: "
                 f"{error.strerror or error}; choose another"
             ) from error

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from pipelines.camera_status import CameraStatus
 from pipelines.config_metrics import MetricsSettings, metrics_access
 from pipelines.events import utc_now
@@ -16,11 +18,13 @@ from pipelines.live.clock_check import ClockCheck
 from pipelines.live.gaps import GapLog
 from pipelines.live.health import WorkerHealth
 from pipelines.live.metrics import SpoolState, WorkerMetrics
-from pipelines.live.metrics_server import MetricsServer
+from pipelines.live.metrics_server import MetricsServer, PortTakenError
 from pipelines.live.schedule import FairTurns
+from pipelines.tracing import Tracing
 from vision.runtime import RunWatch
 
 LOOK_SECONDS: Final = 1.0
+_log = structlog.get_logger(__name__)
 _GAPS_LOOKED_AT: Final = 16
 """Newest gaps of a camera; more do not begin within `LOOK_SECONDS`."""
 
@@ -54,11 +58,13 @@ class Observing:
         metrics: what is counted and measured.
         health: what probes are told.
         clock: how far the machine's clock can be trusted.
+        tracing: spans, where they are asked for.
     """
 
     metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
     health: WorkerHealth = field(default_factory=WorkerHealth)
     clock: ClockCheck = field(default_factory=ClockCheck)
+    tracing: Tracing = field(default_factory=Tracing)
     _next_seconds: float = field(default=0.0, init=False)
     _read: dict[str, int] = field(default_factory=dict, init=False)
     _gap_seconds: dict[str, dict[int, float]] = field(default_factory=dict, init=False)
@@ -66,13 +72,18 @@ class Observing:
     def serve(self, settings: MetricsSettings) -> MetricsServer | None:
         """Answers `/metrics`, `/health` and `/ready` from now on; None where no port is set.
 
+        Where somebody else has the port that is an error in the log, and None: cameras are watched all the same.
+
         Raises:
-            ConfigError: the address cannot be listened on, others could reach it and nothing guards it, or the token
-                is none.
+            ConfigError: others could reach the address and nothing guards it, or the token is none.
         """
         if settings.metrics_port is None:
             return None
-        return MetricsServer(settings, metrics_access(), self.metrics, self.health)
+        try:
+            return MetricsServer(settings, metrics_access(), self.metrics, self.health)
+        except PortTakenError as error:
+            _log.error("metrics_not_served", reason=str(error))
+            return None
 
     def watch_of(self, model_id: str) -> RunWatch:
         """What is entered around every call of a model, with the rows in it."""

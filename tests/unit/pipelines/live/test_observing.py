@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from aiqyn.embedded.redis import EmbeddedRedis
 from pipelines.accounting import FrameAccounting
@@ -76,6 +78,12 @@ def test_a_whole_worker_is_counted_and_answers(bench: Bench) -> None:
 
 def test_without_a_port_nothing_answers() -> None:
     assert Observing().serve(MetricsSettings()) is None
+
+
+def test_a_port_that_is_taken_stops_no_camera() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, structlog.testing.capture_logs() as lines:
+        assert Observing().serve(MetricsSettings(metrics_port=taken.getsockname()[1])) is None
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["metrics_not_served"]
 
 
 def test_calls_of_a_model_are_timed_and_counted() -> None:
