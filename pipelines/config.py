@@ -23,6 +23,7 @@ from pydantic import (
 
 from pipelines.config_base import Address, Folder, Settings, Share, anchored
 from pipelines.config_bus import RedisConfig, StreamsConfig
+from pipelines.config_cameras import with_cameras_file
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_gate import GateSettings, MaskList
 from pipelines.config_problems import describe_problems
@@ -181,6 +182,9 @@ class Config(Settings):
     evidence: EvidenceConfig = Field(default_factory=EvidenceConfig)
     camera_defaults: CameraSettings = Field(default_factory=CameraSettings)
     cameras: dict[Identifier, CameraConfig] = Field(default_factory=dict, max_length=10_000)
+    cameras_file: Folder | None = Field(
+        default=None, description="a YAML file of further cameras, each by its id as under `cameras`"
+    )
     api: ApiConfig = Field(default_factory=ApiConfig)
 
     @model_validator(mode="before")
@@ -254,8 +258,9 @@ def load_config(
             f"{located.places['redis', 'password']}: redis.password: set AIQYN_REDIS_PASSWORD or the file "
             f"{secrets_dir / 'aiqyn_redis_password'} in its place; passwords do not belong in this file"
         )
-    located = overlay_environment(located, _overridable(), variables, secrets_dir)
     base_dir = Path.cwd() if path is None else path.resolve().parent
+    located = with_cameras_file(located, base_dir)
+    located = overlay_environment(located, _overridable(), variables, secrets_dir)
     try:
         return Config.model_validate(located.values, context={"base_dir": base_dir})
     except ValidationError as error:
