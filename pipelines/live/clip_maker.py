@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import av
 import av.error
@@ -22,7 +23,7 @@ from av.video.stream import VideoStream
 
 from pipelines.errors import EvidenceError, PipelineError
 from pipelines.evidence import Clip
-from pipelines.evidence_blobs import MAX_SEALED_BYTES
+from pipelines.live.clip_memory import MAX_CLIP_BYTES
 from pipelines.live.clip_messages import ClipMade, ClipPart, ClipWanted
 from pipelines.redacted_clip import ClipFrame, ProbePath, redacted_clip
 from vision.masks import Masks, Polygon
@@ -36,7 +37,6 @@ MAX_RING_BYTES = 48 * 1024 * 1024
 """Of packets; thirty seconds at 12 Mbit/s."""
 
 MAX_WAITING = 4
-MAX_CLIP_BYTES = MAX_SEALED_BYTES - 1024 * 1024
 
 _QUARTER_TURNS = {90: 1, -90: 3, 180: 2, -180: 2}
 """Counter-clockwise, for each mark of rotation."""
@@ -45,6 +45,16 @@ Deliver = Callable[[ClipMade, tuple[bytes, ...]], None]
 """Takes an answer and the files of its parts, in their order; called from the maker's own thread."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A clip to be made, of packets taken when it was asked for, under the masks of that time."""
+
+    wanted: ClipWanted
+    kept: EncodedClip
+    shift_seconds: float
+    masks: tuple[Polygon, ...]
 
 
 class ClipMaker:
@@ -70,7 +80,7 @@ class ClipMaker:
         self._deliver = deliver
         self._shift_seconds = shift_seconds
         self._mutex = threading.Lock()
-        self._orders: queue.Queue[tuple[ClipWanted, EncodedClip, float] | None] = queue.Queue(MAX_WAITING)
+        self._orders: queue.Queue[_Order | None] = queue.Queue(MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
         self._thread.start()
 
@@ -91,11 +101,12 @@ class ClipMaker:
         with self._mutex:
             shift = self._shift_seconds()
             kept = self._packets.clip(wanted.began_pts_seconds - shift, wanted.ended_pts_seconds - shift)
+            masks = self._masks
         if kept is None:
             self._refuse(wanted, "no packets of that time are held")
             return
         try:
-            self._orders.put_nowait((wanted, kept, shift))
+            self._orders.put_nowait(_Order(wanted, kept, shift, masks))
         except queue.Full:
             self._refuse(wanted, f"{MAX_WAITING} clips are waiting already")
 
@@ -108,11 +119,12 @@ class ClipMaker:
         # Beside a running camera: its pictures come first. On Linux a thread has a niceness of its own.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while (order := self._orders.get()) is not None:
-            wanted, kept, shift = order
+            # Both those it came under and those drawn since: no clip shows what either covers.
+            masks = tuple(dict.fromkeys((*order.masks, *self._masks)))
             try:
-                made, contents = make_clips(wanted, kept, self._masks, shift)
+                made, contents = make_clips(order.wanted, order.kept, masks, order.shift_seconds)
             except (PipelineError, av.error.FFmpegError, ValueError) as error:
-                self._refuse(wanted, f"the clip cannot be made: {type(error).__name__}")
+                self._refuse(order.wanted, f"the clip cannot be made: {type(error).__name__}")
                 continue
             self._deliver(made, contents)
 
@@ -174,25 +186,6 @@ def upright(picture: av.VideoFrame) -> Image:
     """(H, W, 3) uint8 BGR, writeable, turned as the stream says, as `vision.video` does."""
     image = picture.to_ndarray(format="bgr24")
     return np.ascontiguousarray(np.rot90(image, _QUARTER_TURNS.get(picture.rotation, 0)), dtype=np.uint8)
-
-
-def to_memory(content: bytes) -> int:
-    """A descriptor of anonymous memory that holds the bytes; the caller's to close."""
-    descriptor = os.memfd_create("aiqyn-clip", os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(descriptor), "wb") as memory:
-        memory.write(content)
-    return descriptor
-
-
-def from_memory(descriptor: int, size_bytes: int) -> bytes:
-    """What a descriptor of anonymous memory holds; the descriptor stays the caller's to close.
-
-    Raises:
-        EvidenceError: it holds something else than the message beside it says, or more than a clip may.
-    """
-    if not 0 < size_bytes <= MAX_CLIP_BYTES or os.fstat(descriptor).st_size != size_bytes:
-        raise EvidenceError(f"a clip is not of the {size_bytes} bytes its message says")
-    return os.pread(descriptor, size_bytes, 0)
 
 
 def _original(kept: EncodedClip, redacted: Clip, shift_seconds: float) -> Clip:

@@ -22,7 +22,7 @@ from pipelines.errors import PipelineError
 from pipelines.events import Candidate, EvidenceItem
 from pipelines.evidence import Clip, EvidenceStore
 from pipelines.findings import FaceSeen, FrameResult, Xyxy
-from pipelines.live.clip_maker import from_memory
+from pipelines.live.clip_memory import from_memory
 from pipelines.live.clip_messages import ClipLook, ClipMade, ClipPart, ClipWanted, RelativeXyxy
 
 MAX_TRACKS = 64

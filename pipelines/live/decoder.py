@@ -20,6 +20,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pipelines.live.clip_memory import to_memory
 from pipelines.live.clip_messages import ClipMade, ClipWanted
 from pipelines.live.limits import DecoderLimits, end_with_parent, harden, limit_decoder, one_thread_each
 from pipelines.live.messages import DecoderJob, MasksChanged, Message, Stop, receive, send
@@ -50,7 +51,7 @@ class Control:
 
     def deliver(self, made: ClipMade, contents: tuple[bytes, ...]) -> None:
         """Sends a clip, its parts in memory of their own."""
-        descriptors = tuple(_in_memory(content) for content in contents)
+        descriptors = tuple(to_memory(content) for content in contents)
         try:
             self.tell(made, descriptors)
         finally:
@@ -143,13 +144,6 @@ def _clip_maker(job: DecoderJob, control: Control, shift_seconds: Callable[[], f
     from pipelines.live.clip_maker import ClipMaker
 
     return ClipMaker(seconds, job.privacy_masks, control.deliver, shift_seconds=shift_seconds)
-
-
-def _in_memory(content: bytes) -> int:
-    descriptor = os.memfd_create("aiqyn-clip", os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    return descriptor
 
 
 def _say_places(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from pipelines.errors import EvidenceError
-from pipelines.live.clip_maker import ClipMaker, from_memory, to_memory
+from pipelines.live import clip_maker
+from pipelines.live.clip_maker import ClipMaker
+from pipelines.live.clip_memory import from_memory, to_memory
 from pipelines.live.clip_messages import ClipLook, ClipMade, ClipWanted
 from tests.waiting import wait_until
 from vision.polygons import Polygon
@@ -151,6 +155,30 @@ def test_what_came_under_another_mask_is_forgotten(
         made, contents = answers.one()
         assert contents == ()
         assert "no packets" in made.problem
+
+
+def test_a_mask_that_is_lifted_while_a_clip_waits_still_covers(
+    recording: Path, make: Callable[..., ClipMaker], answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = threading.Event()
+    really = clip_maker.make_clips
+
+    def later(*arguments: Any) -> tuple[ClipMade, tuple[bytes, ...]]:
+        going.wait(60)
+        return really(*arguments)
+
+    monkeypatch.setattr(clip_maker, "make_clips", later)
+    for before, after in (((MASKED,), ()), ((), (MASKED,))):
+        going.clear()
+        maker = make(*before)
+        play(recording, maker)
+        maker.want(wanted())
+        maker.want(wanted())
+        maker.masks_changed(after)
+        going.set()
+        answers.one()  # under way when the mask changed
+        made, _ = answers.one()
+        assert [part.kind for part in made.parts] == ["clip_redacted"]
 
 
 def test_a_clock_that_was_put_right(

@@ -17,7 +17,7 @@ from pipelines.events import Candidate
 from pipelines.evidence import EvidenceReader, EvidenceStore
 from pipelines.findings import FaceSeen, FrameResult
 from pipelines.live import clips
-from pipelines.live.clip_maker import to_memory
+from pipelines.live.clip_memory import to_memory
 from pipelines.live.clip_messages import ClipMade, ClipPart, ClipWanted
 from pipelines.live.clips import ClipDesk, ClipKeeper
 from pipelines.live.messages import MOST_BYTES, encode
