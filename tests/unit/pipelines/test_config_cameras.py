@@ -63,7 +63,7 @@ def test_addresses_and_home_folders_are_not_joined_to_the_folder(load: Load) -> 
 
 REFUSED = [
     pytest.param(
-        "gate: {sauce: a.mp4}", ["cameras.yaml:1: cameras.gate.sauce: unknown key"], id="unknown key"
+        "a: {source: b, sauce: c}", ["cameras.yaml:1: cameras.a.sauce: unknown key"], id="unknown key"
     ),
     pytest.param("a: {source: a}\nb: {}\n", ["cameras.yaml:2: cameras.b.source: is missing"], id="no source"),
     pytest.param("a: 5\n", ["cameras.yaml:1: cameras.a: "], id="no camera at all"),
