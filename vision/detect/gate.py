@@ -156,8 +156,8 @@ class MotionGate:
         if not math.isfinite(pts_seconds):
             raise ImageError(f"the gate needs a finite pts_seconds, got {pts_seconds}")
         small = _small(grey)
-        if small.shape != self._shape or pts_seconds < self._last_seconds - _CLOCK_RESTART_SECONDS:
-            self._begin(small)
+        if grey.shape != self._shape or pts_seconds < self._last_seconds - _CLOCK_RESTART_SECONDS:
+            self._begin(grey)
         now = max(pts_seconds, self._last_seconds)
         decision = self._decide(small, now)
         self._last_seconds = now
@@ -165,9 +165,9 @@ class MotionGate:
             self._looked_seconds = now
         return decision
 
-    def _begin(self, small: Grey) -> None:
+    def _begin(self, grey: Grey) -> None:
         self.reset()
-        self._shape = (small.shape[0], small.shape[1])
+        self._shape = (grey.shape[0], grey.shape[1])
         self._usual = cv2.createBackgroundSubtractorMOG2(
             history=500, varThreshold=_NOISES**2, detectShadows=False
         )
@@ -183,20 +183,19 @@ class MotionGate:
         least_px = max(2.0, self._options.min_moving_share * small.size)
         moving = self._specks.update(unusual & changed, now - self._last_seconds, least_px)
         if moving:
-            return self._motion(moving, now)
+            return self._motion(moving, small.size, now)
         return self._still(unusual, least_px, now)
 
-    def _motion(self, moving: Moving, now: float) -> GateDecision:
+    def _motion(self, moving: Moving, pixels: int, now: float) -> GateDecision:
         self._moved_seconds, self._places, self._stayed = now, moving.xyxy, True
-        height, width = self._shape or (1, 1)
-        return GateDecision(True, "motion", moving.pixels / (height * width))
+        return GateDecision(True, "motion", moving.pixels / pixels)
 
     def _still(self, unusual: Bool, least_px: float, now: float) -> GateDecision:
         """Nothing moves; whoever stopped is waited for, and a heartbeat comes when it is due."""
         if self._looked_seconds <= self._moved_seconds:
             return GateDecision(True, "linger")  # once more, so that it is seen that nobody is there
         lingers = now - self._moved_seconds <= self._options.linger_seconds
-        if lingers and self._stayed and len(self._places):
+        if lingers and self._stayed:
             self._stayed = _still_there(unusual, self._places, least_px)
             if self._stayed:
                 return GateDecision(True, "linger")
@@ -219,12 +218,12 @@ class MotionGate:
         return GateDecision(True, "light", 1.0)
 
     def _take_as_usual(self, small: Grey, now: float) -> None:
-        """The whole picture is the usual one, whoever is in it: he is looked for soon again."""
+        """The whole picture is the usual one, whoever is in it: he is looked at now, and once more."""
         self._usual.apply(small, learningRate=1.0)
         self._recent.clear()
         self._remember(small, now)
         self._specks = Specks()
-        self._moved_seconds, self._places, self._stayed = now, NOTHING.xyxy, True
+        self._moved_seconds, self._places, self._stayed = now, NOTHING.xyxy, False
 
     def _unusual(self, small: Grey, now: float) -> Bool:
         elapsed = max(now - self._last_seconds, 1e-3)
