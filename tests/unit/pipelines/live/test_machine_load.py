@@ -1,0 +1,111 @@
+"""A worker's cameras against its machine: who counts, what is measured, what is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.config import CameraConfig
+from pipelines.live.machine_load import MachineLoad, measure_frame_seconds
+from pipelines.live.schedule import FairTurns
+from tests.fake_engine import FakeDetector, fake_engines
+
+EVERYBODY = ("gate", "yard", "film")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def turns(clock: Clock) -> FairTurns:
+    return FairTurns(1, clock)
+
+
+def camera(source: str, **settings: Any) -> CameraConfig:
+    return CameraConfig.model_validate({"source": source, "inference_fps": 5, **settings})
+
+
+def cameras() -> dict[str, CameraConfig]:
+    return {
+        "gate": camera("rtsp://10.0.0.1/main"),
+        "yard": camera("rtsp://10.0.0.2/main"),
+        "film": camera("film.mp4", inference_fps=200),
+    }
+
+
+def use(turns: FairTurns, clock: Clock, camera_id: str, seconds: float, times: int = 10) -> None:
+    for _ in range(times):
+        with turns.turn(camera_id):
+            clock.seconds += seconds
+
+
+def test_until_something_is_known_everybody_is_watched(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, None, clock)
+    assert load.admitted(EVERYBODY) == set(EVERYBODY)
+
+
+def test_by_the_measurement_of_the_start_and_then_by_the_camera_s_own(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.12, clock)
+    assert load.admitted(EVERYBODY) == {"gate", "film"}
+    assert load.standing.refused["yard"].startswith("not_admitted: this machine is full: others take 60%")
+    use(turns, clock, "gate", 0.02)
+    clock.seconds += 1
+    assert load.admitted(EVERYBODY) == {"gate", "film"}, "not at once"
+    clock.seconds += 11
+    assert load.admitted(EVERYBODY) == set(EVERYBODY)
+
+
+def test_the_first_frames_of_a_camera_say_nothing_yet(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.02, clock)
+    use(turns, clock, "gate", 3.0, times=9)
+    assert load.admitted(EVERYBODY) == set(EVERYBODY)
+    assert load.standing.load == pytest.approx(0.2)
+
+
+def test_a_camera_nobody_may_search_takes_nothing(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.12, clock)
+    assert load.admitted(["yard"]) == {"yard"}
+    assert load.standing.load == pytest.approx(0.6)
+
+
+def test_recordings_take_what_is_left_and_are_never_refused(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 10.0, clock)
+    assert load.admitted(["film"]) == {"film"}
+    assert load.standing.load == 0
+
+
+def test_the_highest_priority_is_watched(turns: FairTurns, clock: Clock) -> None:
+    wanted = cameras() | {"yard": camera("rtsp://10.0.0.2/main", priority=2)}
+    assert MachineLoad(wanted, turns, 0.12, clock).admitted(EVERYBODY) == {"yard", "film"}
+
+
+def test_other_cameras(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.12, clock)
+    use(turns, clock, "gate", 0.1)
+    load.cameras_are({"yard": cameras()["yard"]})
+    assert load.admitted(["yard"]) == {"yard"}
+    assert set(turns.figures()) == {"yard"}
+
+
+def test_a_frame_is_measured_without_the_first(clock: Clock) -> None:
+    class Slower(FakeDetector):
+        calls = 0
+
+        def detect(self, image: Any) -> Any:
+            self.calls += 1
+            clock.seconds += 5.0 if self.calls <= 1 else 0.25
+            return super().detect(image)
+
+    # The whole picture, and the part in which something moves.
+    assert measure_frame_seconds(fake_engines(detector=Slower()), clock) == pytest.approx(0.5)
