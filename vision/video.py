@@ -83,7 +83,7 @@ class MediaSource(FrameSource):
     """A video file or camera stream, through FFmpeg.
 
     A broken packet costs its own picture, and so does one the decoder says is damaged; reading goes on behind
-    it. A camera is shown from its first key frame on. A file cut short gives all it holds and ends with
+    it. A camera is shown from its first whole key frame on. A file cut short gives all it holds and ends with
     `SourceDecodeError`, the announced rest counted as undecodable.
     """
 
@@ -267,7 +267,7 @@ class MediaSource(FrameSource):
         return True
 
     def _lost_before_key_frame(self) -> None:
-        if not self.undecodable_count:
+        if not self._delivered and not self.undecodable_count:
             self._note(f"{self.location}: nothing is shown before the first key frame")
         self.read_count += 1
         self.undecodable_count += 1
@@ -276,17 +276,21 @@ class MediaSource(FrameSource):
         try:
             decoded = packet.decode()
         except DAMAGE as error:
-            self._lost(
-                f"{self.location}: picture {self.read_count} could not be decoded ({reason_of(error)})"
-            )
+            self._damaged(f"could not be decoded ({reason_of(error)})")
             return []
         whole = []
         for frame in decoded:
             if frame.is_corrupt:
-                self._lost(f"{self.location}: picture {self.read_count} is damaged")
+                self._damaged("is damaged")
             else:
                 whole.append(frame)
         return whole
+
+    def _damaged(self, how: str) -> None:
+        self._lost(f"{self.location}: picture {self.read_count} {how}")
+        if self._is_address and not self._delivered:
+            # The key frame itself: what refers to it would be grey where it is missing.
+            self._waits_for_key_frame = True
 
     def _flushing(self) -> Packet[VideoStream]:
         """The empty packet that makes a decoder give what it holds."""
