@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -50,8 +50,16 @@ class ListKeeper:
         self._refused: dict[tuple[str, int], str] = {}
         self._crowded: dict[str, tuple[str, ...]] = {}
 
-    def put_in_force(self, cameras: Mapping[str, ListTaker]) -> tuple[GalleryLoss, ...]:
+    def put_in_force(
+        self,
+        cameras: Mapping[str, ListTaker],
+        admit: Callable[[Sequence[str]], Collection[str]] = lambda asking: asking,
+    ) -> tuple[GalleryLoss, ...]:
         """Gives every camera the list it may search at this moment; waits for nothing.
+
+        Args:
+            cameras: by id.
+            admit: of those that may be searched, the ones this machine has room for.
 
         Returns:
             What may no longer be searched since the last call: it resembles nobody from now on.
@@ -62,8 +70,12 @@ class ListKeeper:
             del self._prepared[key]  # nothing of a list that was withdrawn is kept
             self._refused.pop(key, None)
         usable = [package for key, package in packages.items() if self._prepare(key, package) is not None]
-        for camera_id, (package, waiting) in choose_lists(usable, cameras).items():
-            chosen = self._prepared[package.deployment_id, package.version] if package else None
+        choices = choose_lists(usable, cameras)
+        admitted = admit([camera_id for camera_id, (package, _) in choices.items() if package])
+        for camera_id, (package, waiting) in choices.items():
+            chosen = None
+            if package and camera_id in admitted:
+                chosen = self._prepared[package.deployment_id, package.version]
             cameras[camera_id].set_list(chosen)
             if waiting and self._crowded.get(camera_id) != waiting:
                 _log.warning("deployments_wait", camera_id=camera_id, deployment_ids=waiting)
