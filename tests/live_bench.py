@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aiqyn.embedded.redis import EmbeddedRedis
@@ -22,8 +23,10 @@ from pipelines.live.children import Program
 from pipelines.live.supervisor import Supervisor
 from pipelines.live.supervisor_options import SupervisorOptions, SupervisorTimes
 from tests.live_matcher import LOAD_VARIABLE, MEMORY_VARIABLE
+from tests.template_scan import Leak, TemplateScanner
 from tests.waiting import wait_until
 from tests.worker_bench import Bench
+from vision.types import Float32
 
 ROOT = Path(__file__).parents[1]
 
@@ -124,6 +127,32 @@ def memory_of(bench: LiveBench, pid: int) -> bytes:
         while part := asker.recv(1 << 20):
             parts.append(part)
     return b"".join(parts)
+
+
+def copies_in(memory: bytes, templates: Float32) -> list[Leak]:
+    """Templates, or sixteen numbers in a row of one, in a process's memory: exact copies, scaled to length
+    1 or not, where numbers lie.
+
+    Memory is too large for the scan of every window that files get; that scan is made around what is found here.
+    """
+    rows = np.atleast_2d(np.asarray(templates, np.float32))
+    scaled = rows / np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    scanner = TemplateScanner(rows)
+    found: list[Leak] = []
+    for number_type, bits in ((np.float32, np.uint32), (np.float64, np.uint64)):
+        words = np.frombuffer(memory, bits, len(memory) // np.dtype(bits).itemsize)
+        for row in np.concatenate([rows, scaled]).astype(number_type):
+            wanted = row.view(bits)
+            # A copy of part of it holds one of these, and the numbers behind it.
+            for at in range(0, len(wanted), len(wanted) // 4):
+                for place in np.flatnonzero(words == wanted[at]):
+                    if np.array_equal(words[place : place + 16], wanted[at : at + 16]):
+                        around = slice(max(0, place - 2 * len(wanted)), place + 2 * len(wanted))
+                        where = f"memory, number {place}"
+                        found += scanner.scan_bytes(words[around].tobytes(), where) or [
+                            Leak(f"{where}, in part", int(place), row.dtype.name, 0.0)
+                        ]
+    return found
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def main() -> None:
     """The program."""
     path = os.environ.get(MEMORY_VARIABLE)
     if path is not None:
-        memory = Path("/proc/self/mem").open("rb", buffering=0)
+        memory = Path("/proc/self/mem").open("rb", buffering=0)  # noqa: SIM115 as long as the process
         threading.Thread(target=show_memory, args=(path, memory), daemon=True).start()
     code = run_matcher(sys.argv[1:], perceive)
     sys.stderr.flush()
