@@ -113,6 +113,8 @@ class FrameHandler:
             return
         pts_seconds = self.time.place(picture.pts_seconds, moment.monotonic_seconds)
         pace = self._keep_pace(pts_seconds, moment)
+        # FFmpeg holds the last picture back when a camera falls silent: it came when its time says.
+        moment = replace(moment, unix_seconds=moment.unix_seconds - self._backlog.late_seconds)
         if not self._sampler.wants(pts_seconds):
             self._good_unless_frozen(moment)
             self._store(replace(self._counts, not_sampled=self._counts.not_sampled + 1))

@@ -265,6 +265,7 @@ class DecoderRun:
     def _tap(self, packet: Packet[VideoStream]) -> None:
         """Sees every packet: keeps it for clips, and leaves a source that gives no pictures."""
         now, pulse = time.monotonic(), self._pulse
+        silent_seconds = now - (pulse.packet or now)
         pulse.packet = now
         if pulse.first_packet is None:
             pulse.first_packet = now
@@ -272,7 +273,9 @@ class DecoderRun:
             self._tap_clips(packet)
         if self.stopping:
             raise _Stopped
-        if self._job.live and now - pulse.picture > self._job.options.read_timeout_seconds:
+        longest = self._job.options.read_timeout_seconds
+        # After a silence this may be what FFmpeg held back, before it says that its time is up.
+        if self._job.live and now - pulse.picture > longest and silent_seconds < longest / 2:
             raise _Stalled
 
     def _put_masks_in_force(self) -> None:

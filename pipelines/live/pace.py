@@ -79,6 +79,9 @@ class Backlog:
 
     A camera whose way has become longer is late for good, and yet nothing waits. That shows in the time spent
     waiting for it: while we wait most of the time, what counts as timely follows slowly.
+
+    Attributes:
+        late_seconds: how much later than a timely one the last picture came.
     """
 
     LATE_SECONDS = 1.0
@@ -92,6 +95,7 @@ class Backlog:
 
     def reset(self) -> None:
         """A new opening."""
+        self.late_seconds = 0.0
         self._timely: float | None = None
         self._last_seconds: float | None = None
         self._waited_share = 1.0
@@ -115,13 +119,15 @@ class Backlog:
             self._timely = offset
         elif self._waited_share > self._MOSTLY:
             self._timely += min(offset - self._timely, self._FOLLOW * span)
-        return self._pace(offset - self._timely, now_seconds)
+        self.late_seconds = offset - self._timely
+        return self._pace(now_seconds)
 
     def timely_pts_seconds(self, now_seconds: float) -> float:
         """The time of a picture that would come without delay now."""
         return now_seconds - (self._timely or 0.0)
 
-    def _pace(self, late_seconds: float, now_seconds: float) -> Pace:
+    def _pace(self, now_seconds: float) -> Pace:
+        late_seconds = self.late_seconds
         if late_seconds <= self.LATE_SECONDS:
             self._late_from = None
             return Pace.KEPT

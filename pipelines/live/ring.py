@@ -86,7 +86,7 @@ class FrameMark:
         images: frames with pixels up to and with this one.
         frame_index: 0-based count of pictures read from the source.
         pts_seconds: on the source's clock, never falling while one decoder runs.
-        captured_seconds: when it was decoded, Unix time.
+        captured_seconds: when it came, Unix time: when it was decoded, less what it waited for that.
         key_frame: as in `Frame`.
         still: nothing moved; there are no pixels.
         width, height: of the pixels; 0 without.

@@ -32,11 +32,7 @@ _MOST_TRIES = 1000
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RingPicture:
-    """A frame taken from the ring; its pixels are this process's own.
-
-    Attributes:
-        captured_seconds: when the decoder had it, Unix time.
-    """
+    """A frame taken from the ring; its pixels are this process's own."""
 
     mark: FrameMark
     image: Image | None
@@ -53,7 +49,7 @@ class RingPicture:
 
     @property
     def captured_seconds(self) -> float:
-        """When the decoder had it, Unix time."""
+        """When it came, Unix time: when it was decoded, less what it waited for that."""
         return self.mark.captured_seconds
 
     @property

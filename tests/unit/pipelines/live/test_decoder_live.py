@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.accounting import FrameAccounting
+from pipelines.live.clip_messages import ClipMade, ClipWanted
 from pipelines.live.messages import DecoderJob, GapEnded, GateSettings, SourceSettings
 from pipelines.live.ring_source import RingPicture, RingSource
 from tests.builders import noise
@@ -287,4 +288,19 @@ def test_a_clock_that_jumps_is_bridged_and_told(bench: DecoderBench, stream: Str
         times = [picture.pts_seconds for picture in watcher.taken]
         assert times == sorted(times)
         assert times[-1] - times[0] < 60
+        everything_is_counted(bench, len(watcher.taken))
+
+
+def test_a_clip_is_made_while_the_camera_runs(bench: DecoderBench, stream: StreamCamera) -> None:
+    given = replace(stream_job(stream), clip_seconds_before=2.0, clip_seconds_after=1.0)
+    with watching(bench, given) as watcher:
+        watcher.watch(3 * FPS)
+        ended = watcher.taken[-1].pts_seconds
+        bench.tell(ClipWanted("gate", "c1", ended - 2.0, ended, ()))
+        watcher.watch_until(lambda: any(isinstance(message, ClipMade) for message in bench.listen()))
+        (made,) = [message for message in bench.said if isinstance(message, ClipMade)]
+        assert (made.clip_id, made.problem) == ("c1", "")
+        assert [part.kind for part in made.parts] == ["clip_redacted", "clip"]
+        assert made.parts[1].first_pts_seconds == pytest.approx(ended - 2.0, abs=1.0)
+        watcher.watch(FPS)
         everything_is_counted(bench, len(watcher.taken))

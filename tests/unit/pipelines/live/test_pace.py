@@ -83,7 +83,10 @@ def test_who_keeps_up_is_never_late(reader: Reader) -> None:
 def test_after_a_pause_pictures_are_passed_over_until_the_newest(reader: Reader) -> None:
     reader.read(10, per_picture=0.005)
     reader.now += 3.0  # the machine did something else
-    paces = reader.read(3, per_picture=0.005)
+    paces = reader.read(0.001, per_picture=0.005)
+    assert reader.backlog.late_seconds == pytest.approx(3.0, abs=0.05)
+    paces += reader.read(3, per_picture=0.005)
+    assert reader.backlog.late_seconds == pytest.approx(0.0, abs=0.05)
     assert paces[0] is Pace.LATE
     assert Pace.HOPELESS not in paces, "decoding is fast enough to make up for it"
     assert 40 < paces.count(Pace.LATE) < 75
