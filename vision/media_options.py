@@ -83,6 +83,8 @@ def opening_of_address(address: str, options: SourceOptions, *, bare_jpegs: bool
     scheme = urlsplit(address).scheme.lower()
     if scheme in ("rtsp", "rtsps"):
         choices |= {"rtsp_transport": options.rtsp_transport, "allowed_media_types": "video"}
+        # What the camera announced says enough to decode; longer reading ahead only delays the first picture.
+        choices |= {"analyzeduration": "300000"}
     else:
         choices |= {"max_redirects": "0"}
     if bare_jpegs:

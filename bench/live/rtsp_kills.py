@@ -97,7 +97,7 @@ def _run(
             resumed_at = time.time()
             outages.append(Outage(killed_at, back_at, _played_at(server.stdout), resumed_at))
         time.sleep(2.0)
-        gaps = [read_gap(one) for one in json.loads(here.state(CAMERA)["gaps"])]
+        gaps = [read_gap(one) for one in json.loads(here.state(CAMERA)["gaps"])["gaps"]]
         final = here.stop_work()
     return outages, gaps, final
 
