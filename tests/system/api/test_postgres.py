@@ -19,9 +19,10 @@ from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
-from tests.api_client import Clients
+from tests.api_client import Clients, FakeClock
 from tests.seeds import seed
 from tests.system import postgres_cluster
+from tests.unit.api import test_retention as retention
 from tests.unit.api.test_withdrawal import assert_claim_and_withdrawal_exclude_each_other
 
 pytestmark = pytest.mark.system
@@ -103,3 +104,17 @@ def test_a_claim_and_a_withdrawal_at_once_exclude_each_other(url: str, tmp_path:
         assert_claim_and_withdrawal_exclude_each_other(clients)
     finally:
         clients.close()
+
+
+def test_held_evidence_outlasts_its_time_and_the_rest_does_not(url: str, tmp_path: Path) -> None:
+    clock = FakeClock()
+    seeded = seed(tmp_path, clock=clock, retention=retention.POLICY, usernames=("saule",), database_url=url)
+    try:
+        held, other = retention.candidate(seeded, 1), retention.candidate(seeded, 2)
+        retention.hold(seeded, held)
+        clock.forward(days=300)
+        retention.sweep(seeded)
+        assert retention.left(seeded, held) == set(retention.KINDS)
+        assert retention.left(seeded, other) == set()
+    finally:
+        seeded.services.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import fsspec
 import numpy as np
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from pipelines.errors import EvidenceError
 from pipelines.events import EvidenceItem
-from pipelines.evidence import CLIP_KINDS, SALT_BYTES, EvidenceKind, EvidenceReader, EvidenceStore
+from pipelines.evidence import CLIP_KINDS, SALT_BYTES, Clip, EvidenceKind, EvidenceReader, EvidenceStore
+from pipelines.evidence_blobs import MAX_SEALED_BYTES
 from vision.images import decode_image
 from vision.types import Image
 
@@ -174,6 +176,47 @@ class TestWriting:
         with pytest.raises(EvidenceError, match=r"evidence\.url") as caught:
             EvidenceStore("nowhere://user:hunter2@host/", PRIVATE.public_key())
         assert "hunter2" not in str(caught.value)
+
+
+CLIP = Clip(b"\x1aE\xdf\xa3 a clip", "video/webm", 320, 240, 1.5, 9.5)
+
+
+@pytest.mark.parametrize("kind", ["clip", "clip_redacted"])
+def test_a_clip_comes_back(
+    kind: Literal["clip", "clip_redacted"], folder: Path, store: EvidenceStore, reader: EvidenceReader
+) -> None:
+    item = store.put_clip(kind, CLIP)
+    assert (item.media_type, item.began_pts_seconds, item.duration_seconds) == ("video/webm", 1.5, 9.5)
+    assert reader.read(item) == CLIP.content
+    assert CLIP.content not in (folder / item.ref).read_bytes()
+    with pytest.raises(EvidenceError, match="another key"):
+        EvidenceReader(str(folder), X25519PrivateKey.generate()).read(item)
+    other = "clip_redacted" if kind == "clip" else "clip"
+    with pytest.raises(EvidenceError, match="another place"):
+        reader.read(item.model_copy(update={"kind": other}))
+    assert b"a clip" not in repr(CLIP).encode()
+
+
+def test_more_than_may_be_read_back_is_not_written(store: EvidenceStore) -> None:
+    with pytest.raises(EvidenceError, match="larger than evidence may be"):
+        store.put_clip("clip", replace(CLIP, content=bytes(MAX_SEALED_BYTES)))
+
+
+def test_what_was_signed_before_clips_keeps_its_signature() -> None:
+    """New fields are left out where they say nothing: candidates wait in spools while workers are replaced."""
+    before = {
+        "kind": "probe",
+        "ref": f"cc/{'c' * 64}.sealed",
+        "sha256_plain": "b" * 64,
+        "sha256_sealed": "c" * 64,
+        "width": 112,
+        "height": 112,
+    }
+    item = EvidenceItem.model_validate(before)
+    assert item.model_dump(mode="json") == before
+    told = item.model_copy(update={"pts_seconds": 0.0})
+    assert told.model_dump(mode="json") == before | {"pts_seconds": 0.0}
+    assert EvidenceItem.model_validate(told.model_dump(mode="json")) == told
 
 
 def test_the_salt_is_long_enough() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.ledger.chain import GENESIS, Happening, LedgerError, check_chain
 from api.store.engine import Database, open_engine
+from api.store.evidence import EvidenceRepository
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base
@@ -145,6 +147,65 @@ def test_templates_kept_before_they_had_a_place_of_their_own_move_there(tmp_path
         ).all()
     engine.dispose()
     assert [tuple(row) for row in moved] == [("r1", b"t1", recipe.sha256)]
+
+
+def test_evidence_that_was_there_before_gets_its_records(tmp_path: Path) -> None:
+    """Else a retention that knows no owner would take it for nobody's."""
+    from alembic import command
+
+    from api.store.migrate import _config
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+    now = "2026-03-01 12:00:00.000000"
+    item = {"kind": "probe", "ref": f"cc/{'c' * 64}.sealed", "sha256_sealed": "c" * 64}
+    event = json.dumps({"evidence": [item, item, item | {"ref": "dd/x", "kind": "frame"}]})
+    rows: dict[str, tuple[object, ...]] = {
+        "watchlists": ("w", "name", "purpose", 10, now, None),
+        "subjects": ("s", "w", b"n", "a", "a", "b", "b", "law", "7", "family", now, now, None),
+        "deployments": ("d", "w", "purpose", "a", "a", "b", "b", now, now, now),
+    }
+    columns = {
+        "candidates": {
+            "candidate_id": "c1",
+            "revision": 1,
+            "event": event,
+            "camera_id": "gate",
+            "deployment_id": "d",
+            "watchlist_id": "w",
+            "subject_id": "s",
+            "similarity": 0.5,
+            "threshold": 0.4,
+            "state": "open",
+            "round": 0,
+            "created_at": now,
+            "expires_at": now,
+        }
+    }
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            places = ", ".join("?" for _ in values)
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608  # names above
+        for table, named in columns.items():
+            places = ", ".join("?" for _ in named)
+            connection.exec_driver_sql(
+                f"INSERT INTO {table} ({', '.join(named)}) VALUES ({places})",  # noqa: S608  # names above
+                tuple(named.values()),
+            )
+    migrate(engine)
+    made = Database(engine)
+    with made.read() as session:
+        records = EvidenceRepository(session).of_candidate("c1")
+    made.close()
+    assert [(record.ref[:2], record.kind, record.late) for record in records] == [
+        ("cc", "probe", False),
+        ("dd", "frame", False),
+    ]
+    assert records[0].item == item
+    assert records[0].created_at == NOON
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
