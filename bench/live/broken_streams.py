@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -207,10 +207,10 @@ def _crashing(here: Site, camera_id: str) -> Iterator[None]:
 
 
 def decoders_of(here: Site, camera_id: str) -> list[int]:
-    """Process ids of the decoders of a camera, as the worker's log last named them."""
-    pids: Mapping[str, int] = {}
+    """Process id of the newest decoder of a camera, as the worker's log names it; none before the first."""
+    pids = []
     for line in (here.folder / "work.log").read_text(encoding="utf-8").splitlines():
         said = json.loads(line) if line.startswith("{") else {}
-        if said.get("event") == "decoder_started" and said.get("camera_id") == camera_id:
-            pids = {camera_id: int(said["pid"])}
-    return list(pids.values())
+        if said.get("event") == "child_started" and said.get("child") == f"decoder {camera_id}":
+            pids.append(int(said["pid"]))
+    return pids[-1:]
