@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from api.ledger.chain import Happening, check_chain
+from api.retention import KINDS
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
@@ -114,7 +115,7 @@ def test_held_evidence_outlasts_its_time_and_the_rest_does_not(url: str, tmp_pat
         retention.hold(seeded, held)
         clock.forward(days=300)
         retention.sweep(seeded)
-        assert retention.left(seeded, held) == set(retention.KINDS)
+        assert retention.left(seeded, held) == set(KINDS)
         assert retention.left(seeded, other) == set()
     finally:
         seeded.services.close()
