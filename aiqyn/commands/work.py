@@ -32,6 +32,7 @@ def work(
     as_json: Annotated[bool, typer.Option("--json", help="Print how it ended as one JSON document.")] = False,
 ) -> None:
     """Watches the configured cameras until interrupted; searches faces only under an active deployment."""
+    from aiqyn.commands.config import notes_on
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
     from pipelines.logs import log_to_stderr
@@ -40,7 +41,10 @@ def work(
     try:
         log_to_stderr()
         forbid_memory_dumps()
-        ended = _supervise(load_config(config or default_config_path()), exit_when_done=exit_when_done)
+        loaded = load_config(config or default_config_path())
+        for note in notes_on(loaded):
+            typer.echo(f"note: {note}", err=True)
+        ended = _supervise(loaded, exit_when_done=exit_when_done)
     except PipelineError as error:
         fail(str(error))
     if as_json:

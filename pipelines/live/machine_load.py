@@ -101,6 +101,22 @@ class MachineLoad:
             _log.info("machine_has_room", reason=standing.summary)
 
 
+def expected_standing(cameras: Mapping[str, CameraConfig], slots: int, usual_seconds: float) -> Standing:
+    """Who would be watched, were all live cameras searched at once.
+
+    Args:
+        cameras: all there are.
+        slots: frames looked at at a time.
+        usual_seconds: what a frame takes.
+    """
+    demands = [
+        Demand(camera_id, camera.inference_fps, camera.priority)
+        for camera_id, camera in cameras.items()
+        if scheme_of(camera.source) is not None
+    ]
+    return Admission(slots, usual_seconds).decide(demands, 0.0)
+
+
 def measure_frame_seconds(engines: Engines, monotonic: Callable[[], float] = time.perf_counter) -> float:
     """What one frame takes on this machine, one at a time: a first guess, before cameras are measured.
 

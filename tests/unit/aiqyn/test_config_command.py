@@ -63,3 +63,43 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_schema_prints_a_json_schema() -> None:
     assert json.loads(run("schema").stdout)["$schema"].endswith("2020-12/schema")
+
+
+SLOW = "cameras: {gate: {source: rtsp://10.0.0.1/main, inference_fps: 1}}\n"
+
+
+def test_what_is_valid_and_disappoints_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "aiqyn.yaml"
+    path.write_text(SLOW, encoding="utf-8")
+    result = run("check", str(path))
+    assert (result.exit_code, result.stdout) == (exits.ALL_DONE, f"{path}: valid; cameras: 1\n")
+    assert result.stderr.startswith("note: camera gate: inference_fps is 1, but a face is forgotten after ")
+    (note,) = json.loads(run("check", str(path), "--json").stdout)["notes"]
+    assert result.stderr == f"note: {note}\n"
+
+
+@pytest.mark.models("centerface", "mobilefacenet-faceplugin")
+def test_a_machine_that_is_too_small_is_told_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "aiqyn.yaml"
+    path.write_text(
+        "models: {detector: null}\nworker: {threads: 1}\ncameras:\n"
+        "  first: {source: rtsp://10.0.0.1/main, inference_fps: 240}\n"
+        "  second: {source: rtsp://10.0.0.2/main, inference_fps: 240, priority: 2}\n",
+        encoding="utf-8",
+    )
+    result = run("check", str(path), "--load", "--json")
+    assert result.exit_code == exits.SOME_FAILED
+    load = json.loads(result.stdout)["load"]
+    assert load["admitted"] == ["second"]
+    assert load["refused"]["first"] in result.stderr
+    assert "note: this machine is full" in result.stderr
+    assert load["wanted_load"] == pytest.approx(2 * load["load"])
+
+
+@pytest.mark.models("centerface", "mobilefacenet-faceplugin")
+def test_one_that_is_not_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "aiqyn.yaml"
+    path.write_text("models: {detector: null}\n" + SLOW.replace("fps: 1", "fps: 0.01"), encoding="utf-8")
+    result = run("check", str(path), "--load")
+    assert result.exit_code == exits.ALL_DONE
+    assert "of what this machine can do" in result.stderr
