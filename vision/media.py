@@ -1,56 +1,196 @@
-"""Opens a container and chooses what to decode of it."""
+"""One file or address, opened and read packet by packet: what FFmpeg's demuxers and devices get wrong ends here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from vision.errors import SourceOpenError
-from vision.hardware import Hardware
-from vision.media_options import DAMAGE, REFUSALS, Opening, reason_of, why_address_not_opened, why_not_media
+from vision.errors import SourceDecodeError, SourceOpenError
+from vision.hardware import Hardware, find_hardware
+from vision.locations import SCHEMES, scheme_of
+from vision.media_options import (
+    DAMAGE,
+    DAMAGED,
+    MULTIPART,
+    REFUSALS,
+    UNTIMED_FORMATS,
+    Opening,
+    opening_of_address,
+    opening_of_file,
+    reason_of,
+    why_address_not_opened,
+    why_not_media,
+)
 from vision.sources import SourceOptions
+from vision.timestamps import PacketTimes
+
+_MAX_READ_FAILURES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class OpenMedia:
-    """An open container and the video stream that is read from it."""
+class MediaReader:
+    """The packets of one file's or address's video, their times put on one line.
 
-    container: InputContainer
-    stream: VideoStream
+    Attributes:
+        stream: what is read; another one after a camera's part headers did not hold.
+        is_address: whether it lies on a network.
+    """
 
-    def announced(self) -> int:
+    def __init__(
+        self, location: str, shown: str, options: SourceOptions, tell: Callable[[str], None]
+    ) -> None:
+        """Opens it.
+
+        Args:
+            location: absolute path or address, with its secrets.
+            shown: what errors call it, free of credentials.
+            options: as for `vision.video.open_source`.
+            tell: takes each problem that does not end the reading, without the location.
+
+        Raises:
+            SourceOpenError: as for `open_source`.
+        """
+        self.is_address = scheme_of(location) is not None
+        self._location = location
+        self._shown = shown
+        self._options = options
+        self._tell = tell
+        self._hardware = find_hardware(options.hardware_decode)
+        if self._hardware.problem:
+            tell(self._hardware.problem)
+        self._rebased_before = 0
+        self._open()
+
+    @property
+    def decoding(self) -> str:
+        """What decodes, as in `FrameSource`."""
+        return self._hardware.decoding(self.stream.codec_context)
+
+    @property
+    def is_untimed(self) -> bool:
+        """Whether its packets say nothing about time."""
+        return self.is_address and self._container.format.name in UNTIMED_FORMATS
+
+    @property
+    def start_seconds(self) -> float:
+        """The container's start time."""
+        start = self._container.start_time
+        return start / 1_000_000 if start else 0.0
+
+    @property
+    def announced_count(self) -> int:
         """Pictures the container's index promises; 0 where it has none to go by."""
-        if self.container.format.name.startswith("mov"):
+        if self._container.format.name.startswith("mov"):
             # The index knows edit lists; the header's count includes pictures an edit has cut away.
             return len(self.stream.index_entries)
         return self.stream.frames
 
+    @property
+    def rebased_count(self) -> int:
+        """As in `FrameSource`."""
+        return self._rebased_before + self._times.rebased_count
 
-def open_media(shown: str, opening: Opening, hardware: Hardware, options: SourceOptions) -> OpenMedia:
-    """Opens a file or address.
+    def close(self) -> None:
+        """Closes the container."""
+        self._container.close()
 
-    Args:
-        shown: what errors call it, free of credentials.
-        opening: how.
-        hardware: what decodes.
-        options: as for `vision.video.open_source`.
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """Every packet in the order in which it came; at the end an empty one, for what the decoder still holds.
 
-    Raises:
-        SourceOpenError: as for `open_source`.
-    """
-    container = _opened(shown, opening, hardware)
-    try:
-        return OpenMedia(container, _prepared(shown, container, options))
-    except SourceOpenError:
-        container.close()
-        raise
+        Raises:
+            SourceDecodeError: the connection broke, or too much is damaged.
+        """
+        failures = 0
+        while True:
+            try:
+                for packet in self._container.demux(self.stream):
+                    failures = 0
+                    self._set_times(packet)
+                    yield packet
+            except DAMAGE as error:
+                reason = reason_of(error)
+            else:
+                return
+            failures += 1
+            if reason == DAMAGED and self.is_address and self._container.format.name == MULTIPART:
+                self._tell("the headers between its pictures do not hold; read without them")
+                self._reopen_bare()
+            elif self.is_address or failures >= _MAX_READ_FAILURES:
+                raise SourceDecodeError(self._shown, reason)
+            else:
+                self._tell(reason)
+
+    def flush(self) -> Packet[VideoStream]:
+        """The empty packet that makes a decoder give what it holds."""
+        packet = Packet()
+        packet.stream = self.stream
+        if self.stream.time_base:
+            packet.time_base = self.stream.time_base
+        return cast("Packet[VideoStream]", packet)
+
+    def _set_times(self, packet: Packet[VideoStream]) -> None:
+        jumped = self._times.set(packet) if packet.size else None
+        if jumped:
+            self._tell(jumped)
+
+    def _open(self, *, bare_jpegs: bool = False) -> None:
+        self._container = self._opened(self._opening(bare_jpegs))
+        try:
+            self.stream = _prepared(self._shown, self._container, self._options)
+        except SourceOpenError:
+            self._container.close()
+            raise
+        self._times = PacketTimes(
+            self.stream,
+            read_timeout_seconds=self._options.read_timeout_seconds if self.is_address else None,
+            untimed=self.is_untimed,
+            clock=self._options.clock,
+        )
+
+    def _opening(self, bare_jpegs: bool) -> Opening:
+        scheme = scheme_of(self._location)
+        if scheme is None:
+            return opening_of_file(self._location, self._options)
+        if scheme not in SCHEMES:
+            raise SourceOpenError(self._shown, f"addresses start with one of {', '.join(SCHEMES)}")
+        return opening_of_address(self._location, self._options, bare_jpegs=bare_jpegs)
+
+    def _opened(self, opening: Opening) -> InputContainer:
+        try:
+            return _open_container(self._shown, opening, self._hardware)
+        except SourceOpenError:
+            if self._hardware.device is None:
+                raise
+            # Perhaps the device could not be had any more, which FFmpeg's error does not tell from the rest.
+            self._hardware = find_hardware(self._hardware.device)
+            if self._hardware.problem is None:
+                raise
+        self._tell(self._hardware.problem)
+        return _open_container(self._shown, opening, self._hardware)
+
+    def _reopen_bare(self) -> None:
+        """Goes on with an MJPEG camera whose part headers are wrong, by the pictures' own marks.
+
+        Raises:
+            SourceDecodeError: it does not open again.
+        """
+        self._rebased_before = self.rebased_count
+        self._container.close()
+        try:
+            self._open(bare_jpegs=True)
+        except SourceOpenError as error:
+            reason = error.reason
+        else:
+            return
+        raise SourceDecodeError(self._shown, reason)
 
 
-def _opened(shown: str, opening: Opening, hardware: Hardware) -> InputContainer:
+def _open_container(shown: str, opening: Opening, hardware: Hardware) -> InputContainer:
     # Raised below, outside the handler: the library's own error carries the address with its password.
     try:
         return av.open(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -18,28 +17,17 @@ from av.video.stream import VideoStream
 from vision.decoded import DecodedPicture, PictureConverter
 from vision.errors import SourceDecodeError, SourceOpenError
 from vision.folder import FolderSource
-from vision.hardware import find_hardware
 from vision.images import IMAGE_SUFFIXES
-from vision.locations import SCHEMES, redact_url, scheme_of
-from vision.media import OpenMedia, open_media
-from vision.media_options import (
-    DAMAGE,
-    DAMAGED,
-    MULTIPART,
-    UNTIMED_FORMATS,
-    opening_of_address,
-    opening_of_file,
-    reason_of,
-)
+from vision.locations import redact_url, scheme_of
+from vision.media import MediaReader
+from vision.media_options import DAMAGE, reason_of
 from vision.sources import FrameSource, Picture, SourceOptions
-from vision.timestamps import PacketTimes, PictureTimes
+from vision.timestamps import PictureTimes
 
 __all__ = ["FrameSource", "MediaSource", "Picture", "SourceOptions", "open_source", "redact_url"]
 
 _NOT_ONE_PICTURE_A_PACKET = frozenset({"vp8", "vp9", "av1"})
 """Codecs with packets that are never shown, so that a packet without a picture is no loss."""
-
-_MAX_READ_FAILURES = 10
 
 
 def open_source(location: str | Path, options: SourceOptions | None = None) -> FrameSource:
@@ -90,99 +78,63 @@ class MediaSource(FrameSource):
     def __init__(self, location: str, options: SourceOptions, *, shown_as: str | None = None) -> None:
         """Opens the media; see `open_source`."""
         super().__init__(redact_url(shown_as or location))
-        self._location = location
-        self._is_address = scheme_of(location) is not None
-        self._options = options
+        self._tap = options.packet_tap
         self._converter = PictureConverter(self.location)
-        self._hardware = find_hardware(options.hardware_decode)
-        if self._hardware.problem:
-            self._note(f"{self.location}: {self._hardware.problem}")
         self._rotation = 0
         self._times = PictureTimes()
         self._packets = self._discarded = self._delivered = 0
         self._interlaced = False
-        self._waits_for_key_frame = self._is_address
         self._overtake_until_seconds: float | None = None
-        self._bare_jpegs = False
-        self._media = self._opened()
-        self._packet_times = self._new_packet_times()
+        self._reader = MediaReader(location, self.location, options, self._told)
+        self._waits_for_key_frame = self._reader.is_address
 
     @property
     def fps_nominal(self) -> float | None:
         """The container's average rate, else its guess; None where it states neither."""
-        if self._is_untimed:
+        if self._reader.is_untimed:
             return None
-        rate = self._media.stream.average_rate or self._media.stream.guessed_rate
+        rate = self._reader.stream.average_rate or self._reader.stream.guessed_rate
         return float(rate) if rate else None
 
     @property
     def size_wh(self) -> tuple[int, int]:
         """Upright from the first picture on; before it a rotation mark in the stream is not known yet."""
-        context = self._media.stream.codec_context
+        context = self._reader.stream.codec_context
         width, height = context.width, context.height
         return (height, width) if self._rotation in (90, -90) else (width, height)
 
     @property
     def codec(self) -> str | None:
         """As in `FrameSource`."""
-        return self._media.stream.codec_context.codec.canonical_name
+        return self._reader.stream.codec_context.codec.canonical_name
 
     @property
     def decoding(self) -> str:
         """As in `FrameSource`."""
-        return self._hardware.decoding(self._media.stream.codec_context)
+        return self._reader.decoding
 
     @property
     def start_seconds(self) -> float:
         """The container's start time; recorders that run for days count from far beyond zero."""
-        start = self._media.container.start_time
-        return start / 1_000_000 if start else 0.0
+        return self._reader.start_seconds
 
     def close(self) -> None:
         """Closes the container."""
-        self._media.container.close()
+        self._reader.close()
 
     def overtake(self, until_pts_seconds: float) -> None:
         """As in `FrameSource`; goes on at a key frame."""
         self._overtake_until_seconds = until_pts_seconds
 
-    @property
-    def _is_untimed(self) -> bool:
-        return self._is_address and self._media.container.format.name in UNTIMED_FORMATS
-
-    def _opened(self) -> OpenMedia:
-        scheme = scheme_of(self._location)
-        if scheme and scheme not in SCHEMES:
-            raise SourceOpenError(self.location, f"addresses start with one of {', '.join(SCHEMES)}")
-        opening = (
-            opening_of_address(self._location, self._options, bare_jpegs=self._bare_jpegs)
-            if scheme
-            else opening_of_file(self._location, self._options)
-        )
-        try:
-            return open_media(self.location, opening, self._hardware, self._options)
-        except SourceOpenError:
-            if self._hardware.device is None:
-                raise
-            # Perhaps the device could not be had any more, which FFmpeg's error does not tell from the rest.
-            self._hardware = find_hardware(self._hardware.device)
-            if self._hardware.device is not None:
-                raise
-        self._note(f"{self.location}: {self._hardware.problem}")
-        return open_media(self.location, opening, self._hardware, self._options)
-
-    def _new_packet_times(self) -> PacketTimes:
-        return PacketTimes(
-            self._media.stream,
-            read_timeout_seconds=self._options.read_timeout_seconds if self._is_address else None,
-            untimed=self._is_untimed,
-            clock=self._options.clock,
-        )
+    def _told(self, problem: str) -> None:
+        """Of what is read, while it is read or opened."""
+        after = f", after {self.read_count} pictures" if self.read_count else ""
+        self._note(f"{self.location}: {problem}{after}")
 
     def _pictures(self) -> Iterator[Picture]:
         broken = None
         try:
-            for packet in self._demuxed():
+            for packet in self._reader.packets():
                 for decoded in self._decoded_of(packet):
                     yield self._picture(decoded)
         except SourceDecodeError as error:
@@ -190,60 +142,18 @@ class MediaSource(FrameSource):
         if broken is None:
             self._settle()
             return
-        for decoded in self._decode(self._flushing()):  # what the decoder still holds came whole
+        for decoded in self._decode(self._reader.flush()):  # what the decoder still holds came whole
             yield self._picture(decoded)
         self._count_swallowed()
         raise SourceDecodeError(self.location, f"{broken}, after {self.read_count} pictures")
-
-    def _demuxed(self) -> Iterator[Packet[VideoStream]]:
-        failures = 0
-        while True:
-            try:
-                for packet in self._media.container.demux(self._media.stream):
-                    failures = 0
-                    yield packet
-            except DAMAGE as error:
-                reason = reason_of(error)
-            else:
-                return
-            failures += 1
-            if reason == DAMAGED and self._is_address and self._media.container.format.name == MULTIPART:
-                self._note(
-                    f"{self.location}: the headers between its pictures do not hold; read without them"
-                )
-                self._reopen_bare()
-            elif self._is_address or failures >= _MAX_READ_FAILURES:
-                raise SourceDecodeError(self.location, reason)
-            else:
-                self._note(f"{self.location}: {reason}, after {self.read_count} pictures")
-
-    def _reopen_bare(self) -> None:
-        """Goes on with an MJPEG camera whose part headers are wrong, by the pictures' own marks.
-
-        Raises:
-            SourceDecodeError: it does not open again.
-        """
-        self._bare_jpegs = True
-        self._media.container.close()
-        try:
-            self._media = self._opened()
-        except SourceOpenError as error:
-            reason = error.reason
-        else:
-            self._packet_times = self._new_packet_times()
-            return
-        raise SourceDecodeError(self.location, reason)
 
     def _decoded_of(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         """The pictures a packet brings: none where it is passed over."""
         if not packet.size:
             return self._decode(packet)
-        jumped = self._packet_times.set(packet)
-        if jumped:
-            self._note(f"{self.location}: {jumped}, after {self.read_count} pictures")
-        self.rebased_count = self._packet_times.rebased_count
-        if self._options.packet_tap:
-            self._options.packet_tap(packet)
+        self.rebased_count = self._reader.rebased_count
+        if self._tap:
+            self._tap(packet)
         if self._overtakes(packet):
             return []
         self._packets += 1
@@ -288,17 +198,9 @@ class MediaSource(FrameSource):
 
     def _damaged(self, how: str) -> None:
         self._lost(f"{self.location}: picture {self.read_count} {how}")
-        if self._is_address and not self._delivered:
+        if self._reader.is_address and not self._delivered:
             # The key frame itself: what refers to it would be grey where it is missing.
             self._waits_for_key_frame = True
-
-    def _flushing(self) -> Packet[VideoStream]:
-        """The empty packet that makes a decoder give what it holds."""
-        packet = Packet()
-        packet.stream = self._media.stream
-        if self._media.stream.time_base:
-            packet.time_base = self._media.stream.time_base
-        return cast("Packet[VideoStream]", packet)
 
     def _picture(self, decoded: VideoFrame) -> DecodedPicture:
         self._interlaced |= decoded.interlaced_frame
@@ -326,7 +228,7 @@ class MediaSource(FrameSource):
         Raises:
             SourceDecodeError: cut off, or nothing decodable.
         """
-        announced = self._media.announced()
+        announced = self._reader.announced_count
         missing = max(0, announced - self._packets - self.overtaken_count)
         self._count_swallowed()
         if missing:
