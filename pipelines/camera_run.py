@@ -12,10 +12,12 @@ import structlog
 
 from pipelines.accounting import FrameAccounting
 from pipelines.analysis import total_accounting
+from pipelines.camera_masks import MasksInForce
 from pipelines.camera_sources import CountsUpstream
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate
 from pipelines.findings import Finding
+from pipelines.live.camera_slot import Masks
 from pipelines.live.clips import ClipDesk
 from pipelines.live.observing import Observing
 from pipelines.live.preview import PreviewWriter
@@ -50,6 +52,7 @@ class WatchParts:
         inference: whose turn it is on the device; held while models run.
         stop: set when the worker is to end.
         min_looks: as in `SessionOptions`.
+        masks: that hold on a camera's picture now.
         clips: asks for clips of what is found; None: there are none.
         previews: shows cameras to whoever looks; None: nobody can.
         observing: by what the process is watched.
@@ -61,6 +64,7 @@ class WatchParts:
     inference: FairTurns
     stop: threading.Event
     min_looks: int
+    masks: Callable[[str], Masks] = lambda _: Masks()
     clips: ClipDesk | None = None
     previews: PreviewWriter | None = None
     observing: Observing = field(default_factory=Observing)
@@ -97,6 +101,8 @@ class CameraRun:
         self._session: CameraSession | None = None
         self._in_force: SearchList | None = None
         self._before = FrameAccounting()
+        burns = not isinstance(source, CountsUpstream)  # else it was done before pictures come here
+        self._masks = MasksInForce(lambda: parts.masks(origin.camera_id), burns=burns)
         self._using = threading.Lock()
         self._last_picture_seconds = time.monotonic()
         self._over = threading.Event()
@@ -152,6 +158,7 @@ class CameraRun:
         if session is None:
             self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
             return False
+        session.set_detection_masks(self._masks.detection())
         if picture.still:
             session.hold(picture.pts_seconds)
             told()
@@ -244,7 +251,7 @@ class CameraRun:
         captured = getattr(picture, "captured_seconds", None)  # where another process decoded it
         with self._span("frame", picture, captured):
             with self._span("decode", picture, captured):
-                frame = _converted(session, picture)
+                frame = self._masks.hide(_converted(session, picture))
             with self._parts.inference.turn(self._origin.camera_id), self._span("infer", picture):
                 result = session.infer(frame)
             self._origin.saw(result)

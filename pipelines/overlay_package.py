@@ -14,13 +14,12 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from redis import Redis
 
-from pipelines.bus import bus_errors
 from pipelines.canonical import canonical_json
 from pipelines.config_gate import MaskList, polygons
 from pipelines.errors import SealingError
 from pipelines.events import Identifier, Signature, UtcDatetime, WireModel
 from pipelines.signing import SigningKey, VerifyingKeys, sign_event, verify_event
-from pipelines.streams import overlays_key
+from pipelines.streams import bus_errors, overlays_key
 from vision.polygons import Polygon
 
 OVERLAYS_SCHEMA = "aiqyn.overlays/1"

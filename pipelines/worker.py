@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,11 +31,13 @@ from pipelines.events import Candidate, utc_now
 from pipelines.gallery_bus import GalleryFollower
 from pipelines.gallery_versions import GalleryVersions
 from pipelines.list_keeper import ListKeeper
+from pipelines.live.camera_slot import Masks
 from pipelines.live.clip_messages import ClipWanted
 from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
 from pipelines.live.metrics import SpoolState
 from pipelines.live.observing import Observing, WorkerView
+from pipelines.live.overlays import OverlayFollower, configured_masks
 from pipelines.live.preview import PreviewWriter
 from pipelines.live.schedule import FairTurns
 from pipelines.manifest import this_software
@@ -71,6 +73,7 @@ class WorkerPlace:
             it goes on with what is left.
         beat: called about five times a second by the main thread, as a sign of life.
         leaving: called when everything ends, before cameras are closed; with whether it is to be replaced.
+        mask: called before cameras are opened, and whenever other masks hold on one.
         now: the machine's clock.
         ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
             no clips.
@@ -81,6 +84,7 @@ class WorkerPlace:
     replaceable: bool = False
     beat: Callable[[], None] = lambda: None
     leaving: Callable[[bool], None] = lambda _: None
+    mask: Callable[[str, Masks], None] = lambda _, __: None
     now: Callable[[], datetime] = utc_now
     ask_clip: Callable[[ClipWanted], None] | None = None
     observing: Observing = field(default_factory=Observing)
@@ -129,6 +133,13 @@ class Worker:
         versions = GalleryVersions(data_dir / "galleries" / f"{keys.worker_id}.json")
         self._follower = GalleryFollower(redis, keys, versions)
         self._lists = ListKeeper(self._follower, perception.models, perception.preprocessing, place.now)
+        self._overlays = OverlayFollower(
+            redis,
+            keys.gallery_signers,
+            data_dir / "overlays" / keys.worker_id,
+            configured_masks(config.cameras),
+        )
+        self._mask(config.cameras)
         self.evidence = open_worker_evidence(config, keys)
         self._previews = PreviewWriter(redis, keys.worker_id, config.cameras)
         self.clips = ClipDesk(place.ask_clip, self.evidence, self._publish) if place.ask_clip else None
@@ -220,9 +231,15 @@ class Worker:
             while channel.get_message(timeout=0 if announced else TURN_SECONDS) is not None:
                 announced = True
         if announced or time.monotonic() >= self._next_check_seconds:
+            # Masks first: without a list no camera is opened, so none is before its masks were looked up.
+            self._mask(self._overlays.refresh())
             self._follower.refresh(self._place.now())
             self._next_check_seconds = time.monotonic() + GALLERY_CHECK_SECONDS
             self._turn_wanted.set()
+
+    def _mask(self, camera_ids: Iterable[str]) -> None:
+        for camera_id in camera_ids:
+            self._place.mask(camera_id, self._overlays.masks(camera_id))
 
     def _view(self) -> WorkerView:
         """This worker as of now; says on disk besides that it lives, and which cameras are to be seen."""
@@ -290,6 +307,7 @@ class Worker:
             inference=self._turns,
             stop=self._stop,
             min_looks=config.identification.min_looks,
+            masks=self._overlays.masks,
             clips=self.clips,
             previews=self._previews,
             observing=self._place.observing,

@@ -133,6 +133,7 @@ class Matcher:
             replaceable=True,
             beat=self._beat,
             leaving=self._left,
+            mask=self._door.mask,
             ask_clip=self._tell,
             observing=self._observing,
         )

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 from redis import Redis
+from redis.exceptions import ResponseError
 
-from pipelines.bus import bus_errors
+from pipelines.config import CameraConfig
+from pipelines.config_gate import polygons
 from pipelines.errors import PipelineError, SealingError
 from pipelines.key_files import make_private_folder, read_private, write_private
+from pipelines.live.camera_slot import Masks
 from pipelines.overlay_package import CameraOverlays, read_overlays
 from pipelines.signing import VerifyingKeys
-from pipelines.streams import overlays_key
+from pipelines.streams import bus_errors, overlays_key
 from vision.polygons import Polygon
 
 _log = structlog.get_logger(__name__)
@@ -30,21 +32,8 @@ _log = structlog.get_logger(__name__)
 WHOLE_PICTURE = Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
 
 
-@dataclass(frozen=True, slots=True)
-class CameraMasks:
-    """The masks in force on one camera.
-
-    Attributes:
-        privacy: burnt into every picture before it leaves the decoder.
-        detection: where nothing is looked for.
-    """
-
-    privacy: tuple[Polygon, ...] = ()
-    detection: tuple[Polygon, ...] = ()
-
-
 class OverlayFollower:
-    """Says which masks hold, camera by camera; looks at Redis when asked; for one thread.
+    """Says which masks hold, camera by camera; looks at Redis when one thread asks, answers any.
 
     Args:
         redis: a client of the worker's user.
@@ -57,7 +46,7 @@ class OverlayFollower:
     """
 
     def __init__(
-        self, redis: Redis, signers: VerifyingKeys, folder: Path, configured: Mapping[str, CameraMasks]
+        self, redis: Redis, signers: VerifyingKeys, folder: Path, configured: Mapping[str, Masks]
     ) -> None:
         self._redis = redis
         self._signers = signers
@@ -66,26 +55,26 @@ class OverlayFollower:
         self._unreadable: set[str] = set()
         self._unsaved: set[str] = set()
         self._refused: dict[str, bytes] = {}
-        self._configured: dict[str, CameraMasks] = {}
+        self._configured: dict[str, Masks] = {}
         make_private_folder(folder)
         self.configure(configured)
 
-    def configure(self, configured: Mapping[str, CameraMasks]) -> None:
+    def configure(self, configured: Mapping[str, Masks]) -> None:
         """Takes the cameras and masks of a settings file that was read again."""
         for camera_id in configured:
             if camera_id not in self._configured:
                 self._recall(camera_id)
         self._configured = dict(configured)
 
-    def masks(self, camera_id: str) -> CameraMasks:
+    def masks(self, camera_id: str) -> Masks:
         """What holds on a camera now; versions drawn in the service win over the settings file."""
-        own = self._configured.get(camera_id, CameraMasks())
+        own = self._configured.get(camera_id, Masks())
         if camera_id in self._unreadable:
-            return CameraMasks((WHOLE_PICTURE,), own.detection)
+            return Masks((WHOLE_PICTURE,), own.detection)
         drawn = self._known.get(camera_id)
         if drawn is None:
             return own
-        return CameraMasks(
+        return Masks(
             own.privacy if drawn.privacy_masks is None else drawn.privacy_masks,
             own.detection if drawn.detection_masks is None else drawn.detection_masks,
         )
@@ -99,11 +88,20 @@ class OverlayFollower:
         Raises:
             BusError: Redis is away or refused; what is known stays.
         """
-        return tuple(camera_id for camera_id in self._configured if self._look(camera_id))
+        cameras = tuple(self._configured)
+        with (
+            bus_errors("overlays cannot be looked up"),
+            self._redis.pipeline(transaction=False) as pipe,
+        ):
+            for camera_id in cameras:
+                pipe.get(overlays_key(camera_id))
+            found: list[Any] = pipe.execute(raise_on_error=False)
+        pairs = zip(cameras, found, strict=True)
+        return tuple(camera_id for camera_id, content in pairs if self._look(camera_id, content))
 
-    def _look(self, camera_id: str) -> bool:
-        with bus_errors("overlays cannot be looked up"):
-            content: Any = self._redis.get(overlays_key(camera_id))
+    def _look(self, camera_id: str, content: Any) -> bool:
+        if isinstance(content, ResponseError):  # on Redis 6.2 a worker can put another kind of value there
+            content = b""
         if content is None or content == self._refused.get(camera_id):
             return False
         before = self.masks(camera_id)
@@ -151,3 +149,11 @@ class OverlayFollower:
     def _path(self, camera_id: str) -> Path:
         # Ids may hold what file names may not, and two may differ in case alone.
         return self._folder / f"{hashlib.sha256(camera_id.encode()).hexdigest()}.json"
+
+
+def configured_masks(cameras: Mapping[str, CameraConfig]) -> dict[str, Masks]:
+    """The masks of the settings file, by camera."""
+    return {
+        camera_id: Masks(polygons(camera.privacy_masks), polygons(camera.detection_masks))
+        for camera_id, camera in cameras.items()
+    }
