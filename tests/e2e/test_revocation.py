@@ -25,7 +25,7 @@ from tests.live_camera import LiveCamera, live_camera
 from tests.seeds import CHEAP_PASSWORDS, make_settings
 from tests.template_scan import TemplateScanner
 from tests.waiting import wait_until
-from tests.worker_bench import ANN, MODELS, PREPROCESSING, make_perception
+from tests.worker_bench import ANN, BEA, MODELS, PREPROCESSING, make_perception
 from vision.images import encode_png
 from vision.types import Float32
 
@@ -148,7 +148,7 @@ def test_a_revoked_deployment_stops_at_once_and_leaves_no_template(
         templates = enrolled(services)
         with live_bench.supervised() as supervisor, Passers(camera, [ANN]):
             found: list[Candidate] = []
-            wait_until(lambda: bool(found.extend(live_bench.revisions()) or found), seconds=40)
+            wait_until(lambda: newest_match(live_bench, found) is not None, seconds=40)
             old = matcher_pid(supervisor)
             assert copies_in(memory_of(live_bench, old), templates)  # the scan finds what is there
             revoked_at = utc_now()
@@ -160,8 +160,46 @@ def test_a_revoked_deployment_stops_at_once_and_leaves_no_template(
             assert len(memory) > 10_000_000
             assert copies_in(memory, templates) == []
             last = newest_match(live_bench, found)
+            assert last is not None
             assert (last - revoked_at).total_seconds() < LIMIT_SECONDS
     scanner = TemplateScanner(templates)
     leaks = scanner.scan_paths(path for path in left_behind(live_bench.tmp_path) if path.suffix != ".png")
     assert leaks == []
     assert [path for path in live_bench.tmp_path.rglob("core*") if path.is_file()] == []
+
+
+def test_of_a_removed_entry_nothing_is_left_while_the_others_are_searched(
+    live_bench: LiveBench, services: Services
+) -> None:
+    with live_camera([ANN]) as camera:
+        live_bench.add_camera("gate", camera.address)
+        ids = enrol(services, live_bench, {"Akmaral": ANN, "Timur": BEA})
+        both = enrolled(services)
+        with live_bench.supervised() as supervisor:
+            wait_until(lambda: live_bench.state("gate").get("gallery_version") == "1", seconds=40)
+            old = matcher_pid(supervisor)
+            remove_entry(services, ids["Timur"])
+            wait_until(lambda: matcher_pid(supervisor) not in (0, old), seconds=30)
+            wait_until(lambda: live_bench.state("gate").get("gallery_version") == "2", seconds=30)
+            kept = enrolled(services)
+            gone = np.stack([row for row in both if not (row == kept).all(axis=1).any()])
+            assert (len(kept), len(gone)) == (1, 1)
+            memory = memory_of(live_bench, matcher_pid(supervisor))
+            assert copies_in(memory, kept)
+            assert copies_in(memory, gone) == []
+            wait_until(lambda: {one.subject_id for one in live_bench.candidates()} == {ids["Akmaral"]})
+
+
+def test_an_added_entry_takes_over_without_a_new_process(live_bench: LiveBench, services: Services) -> None:
+    with live_camera([BEA]) as camera:
+        live_bench.add_camera("gate", camera.address)
+        enrol(services, live_bench, {"Akmaral": ANN})
+        with live_bench.supervised() as supervisor:
+            wait_until(lambda: live_bench.state("gate").get("gallery_version") == "1", seconds=40)
+            process = matcher_pid(supervisor)
+            ids = enrol(services, live_bench, {"Timur": BEA})
+            wait_until(
+                lambda: {one.subject_id for one in live_bench.candidates()} == {ids["Timur"]}, seconds=30
+            )
+            assert matcher_pid(supervisor) == process
+            assert camera.openings == 1

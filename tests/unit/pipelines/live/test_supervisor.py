@@ -5,10 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
 
 from pipelines.camera_status import Phase
-from tests.live_bench import LiveBench, decoder_pid, live_bench, matcher_pid
+from pipelines.events import utc_now
+from pipelines.live.supervisor import Supervisor
+from tests.fake_engine import face_of
+from tests.live_bench import ROOT, LiveBench, decoder_pid, live_bench, matcher_pid
 from tests.live_camera import live_camera
 from tests.waiting import wait_until
 from tests.worker_bench import ANN, STRANGER
@@ -152,3 +164,79 @@ def test_a_recording_whose_decoder_dies_fails_with_the_reason(live_bench: LiveBe
         wait_until(lambda: live_bench.phase() == "failed")
         assert "SIGSEGV" in live_bench.state("gate")["detail"]
         assert sums(live_bench.accounting())
+
+
+def test_a_list_that_ends_by_time_ends_while_redis_is_away(live_bench: LiveBench) -> None:
+    with live_camera([ANN]) as camera:
+        live_bench.add_camera("gate", camera.address)
+        until = utc_now() + timedelta(seconds=12)
+        live_bench.publish(active_until=until)
+        with live_bench.supervised() as supervisor:
+            wait_until(lambda: live_bench.phase() == "running", seconds=30)
+            old = matcher_pid(supervisor)
+            assert utc_now() < until
+            redis = live_bench.server.pid
+            assert redis is not None
+            os.kill(redis, signal.SIGSTOP)
+            try:
+                wait_until(lambda: not exists(old), seconds=30)
+                assert utc_now() < until + timedelta(seconds=5)
+                wait_until(lambda: matcher_pid(supervisor) not in (0, old), seconds=30)
+            finally:
+                os.kill(redis, signal.SIGCONT)
+
+
+def test_a_stand_by_takes_over_at_once(live_bench: LiveBench) -> None:
+    live_bench.standby, live_bench.load_seconds = True, 6.0
+    live_bench.times = replace(live_bench.times, standby_after_seconds=0.1)
+    with live_camera([STRANGER]) as camera:
+        live_bench.add_camera("gate", camera.address)
+        live_bench.publish()
+        with live_bench.supervised() as supervisor:
+            wait_until(lambda: live_bench.phase() == "running", seconds=40)
+            old = matcher_pid(supervisor)
+            wait_until(lambda: standby_ready(supervisor), seconds=40)
+            began = time.monotonic()
+            live_bench.publish(version=2, subject_ids=("s-ann",), templates=face_of(ANN)[np.newaxis])
+            wait_until(lambda: matcher_pid(supervisor) not in (0, old), seconds=20)
+            assert time.monotonic() - began < live_bench.load_seconds
+            wait_until(lambda: live_bench.state("gate")["gallery_version"] == "2", seconds=20)
+            assert camera.openings == 1
+
+
+def standby_ready(supervisor: Supervisor) -> bool:
+    return supervisor._standby is not None and supervisor._standby.ready
+
+
+def test_no_orphan_survives_the_supervisor(live_bench: LiveBench) -> None:
+    with live_camera([STRANGER]) as camera:
+        live_bench.add_camera("gate", camera.address)
+        live_bench.publish()
+        with supervisor_process(live_bench) as supervisor:
+            try:
+                wait_until(lambda: live_bench.phase() == "running", seconds=40)
+                children = children_of(supervisor.pid)
+                assert len(children) == 2
+            finally:
+                supervisor.kill()
+        wait_until(lambda: not any(exists(child) for child in children))
+
+
+@contextmanager
+def supervisor_process(bench: LiveBench) -> Iterator[subprocess.Popen[str]]:
+    config = bench.config().model_dump(mode="json")
+    config["redis"]["password"] = bench.server.password("worker:w1")
+    program = [sys.executable, "-m", "tests.live_supervisor"]
+    with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"config": config, "redis": bench.server.url}))
+        process.stdin.close()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in listed.split()]
