@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class KillPlan:
     Attributes:
         worker_kills: how often the worker is killed, spread over all that follows.
         outage_seconds: how long Redis is away while the spool holds.
-        intake_kills: how often the service dies between commit and acknowledgement.
+        intake_kills: how often the service dies between commit and acknowledgement, and as often right after one.
         service_kills: how often it is killed at any moment.
         overflow: events that must find no room while Redis is away for longer.
         limit_bytes: what the spool holds.
@@ -64,7 +65,8 @@ class Account:
         spooled: numbers of candidates the worker had on disk.
         refused: numbers of those that found no room.
         unsure: numbers a killed worker may have had on disk without saying so.
-        worker_kills, service_kills, intake_kills: how often each was killed.
+        worker_kills, service_kills: how often each was killed.
+        intake_kills: how often the service died around an acknowledgement: `before` it or `after`.
         lost_total: what the spool counted as refused.
         told_refusing: how often the log says that the spool began to refuse.
         shown: how often the operator was shown each number.
@@ -76,7 +78,7 @@ class Account:
     unsure: set[int] = field(default_factory=set)
     worker_kills: int = 0
     service_kills: int = 0
-    intake_kills: int = 0
+    intake_kills: Counter[str] = field(default_factory=Counter)
     lost_total: int = 0
     told_refusing: int = 0
     shown: dict[int, int] = field(default_factory=dict)
@@ -100,7 +102,8 @@ def figures(plan: KillPlan, account: Account) -> Iterator[Figure]:
     """What an account shows."""
     shown = account.shown
     yield at_least("times the worker was killed", account.worker_kills, plan.worker_kills)
-    yield equals("times the service died between commit and ack", account.intake_kills, plan.intake_kills)
+    for moment, words in (("before", "between commit and ack"), ("after", "right after an ack")):
+        yield equals(f"times the service died {words}", account.intake_kills[moment], plan.intake_kills)
     yield equals("times the service was killed at any moment", account.service_kills, plan.service_kills)
     yield at_least("candidates spooled", len(account.spooled), 10 * plan.worker_kills)
     yield equals("spooled and not shown to the operator", len(account.spooled - set(shown)), 0)
@@ -161,7 +164,8 @@ class _Run:
             self._outage(kills // 4)
             self._overflow(kills // 4)
             for _ in range(self._plan.intake_kills):
-                self._kill_intake()
+                self._kill_intake("before")
+                self._kill_intake("after")
             self._kill_workers(kills - 3 * (kills // 4))
             self._finish()
         finally:
@@ -189,10 +193,10 @@ class _Run:
         self._site.start_service()
         time.sleep(self._chance.uniform(0.0, 1.0))
 
-    def _kill_intake(self) -> None:
-        """The service is down; another intake in its name commits one candidate, and dies before it says so."""
+    def _kill_intake(self, moment: str) -> None:
+        """The service is down; another intake in its name takes one candidate in, and dies."""
         self._site.kill_service()
-        command = [sys.executable, "-m", "bench.live.dying_intake", str(self._site.config_path)]
+        command = [sys.executable, "-m", "bench.live.dying_intake", str(self._site.config_path), moment]
         done = subprocess.run(
             command,
             env=self._site.environment(),
@@ -201,7 +205,7 @@ class _Run:
             check=False,
             timeout=120,
         )
-        self._account.intake_kills += done.returncode == -signal.SIGKILL
+        self._account.intake_kills[moment] += done.returncode == -signal.SIGKILL
         self._site.start_service()
 
     def _outage(self, kills: int) -> None:
