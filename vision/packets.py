@@ -6,6 +6,7 @@ Nothing is decoded or encoded anew, so a clip is what the camera said, bit for b
 from __future__ import annotations
 
 import io
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ _IN_MP4 = frozenset({"h264", "hevc", "mpeg4", "av1"})
 
 _JUMP_SECONDS = 10.0
 """Between neighbouring packets: time that cannot have passed, so that no clip goes across it."""
+
+_START_CODE = re.compile(rb"\x00\x00\x01")
+"""Between the NAL units of a byte stream (ITU-T H.264 and H.265, annex B)."""
+
+_PARAMETER_SETS = {"h264": (0x1F, 0, frozenset({7, 8})), "hevc": (0x7E, 1, frozenset({32, 33, 34}))}
+"""Of a codec: mask and shift of the type in a NAL unit's first byte, and the types that say how to decode."""
 
 _USUAL_SECONDS = 0.04
 """A packet's length where nothing says it."""
@@ -106,6 +113,7 @@ class PacketRing:
         self._groups: deque[_Group] = deque()
         self._stream: VideoStream | None = None
         self._template: VideoStream | None = None
+        self._size_wh = (0, 0)
         self._time_base = Fraction(1, 90_000)
         self.oversized_count = 0
 
@@ -138,6 +146,8 @@ class PacketRing:
             self.clear()
         if kept.key_frame:
             self._groups.append(_Group())
+        context = packet.stream.codec_context
+        self._size_wh = (context.width, context.height)
         if self._groups:
             self._groups[-1].add(kept)
             self._trim(kept.seconds)
@@ -158,12 +168,34 @@ class PacketRing:
             return None
         codec = self._template.codec_context.codec.canonical_name
         container: Literal["mp4", "mkv"] = "mp4" if codec in _IN_MP4 else "mkv"
-        content = _muxed(packets, self._template, self._time_base, container)
+        content = self._muxed(packets, self._template, container)
         if content is None:
             return None
         times = [packet.seconds for packet in packets]
         whole = min(times) <= from_pts_seconds
         return EncodedClip(content, container, codec, min(times), max(times), len(packets), whole)
+
+    def _muxed(
+        self, packets: Sequence[_Kept], template: VideoStream, container: Literal["mp4", "mkv"]
+    ) -> bytes | None:
+        """The packets in a container of their own; None where it does not take them."""
+        target = io.BytesIO()
+        try:
+            with av.open(target, "w", format="mp4" if container == "mp4" else "matroska") as output:
+                stream = output.add_stream_from_template(template, opaque=True)
+                if not stream.width:
+                    self._describe(stream, packets[0])
+                _write(packets, output, stream, self._time_base)
+        except (av.error.FFmpegError, ValueError):
+            return None
+        return target.getvalue()
+
+    def _describe(self, stream: VideoStream, first: _Kept) -> None:
+        """Says what a container needs of a camera that tells it only inside its key frames."""
+        stream.width, stream.height = self._size_wh
+        context = stream.codec_context
+        if not context.extradata:
+            context.extradata = _parameter_sets(first.data, context.codec.canonical_name)
 
     def _begin(self, packet: Packet[VideoStream]) -> None:
         """A new connection: its codec parameters are copied, as the stream's own go with its container."""
@@ -199,18 +231,14 @@ class PacketRing:
         return packets[first : last + 1]
 
 
-def _muxed(
-    packets: Sequence[_Kept], template: VideoStream, time_base: Fraction, container: Literal["mp4", "mkv"]
-) -> bytes | None:
-    """The packets in a container of their own; None where it does not take them."""
-    target = io.BytesIO()
-    try:
-        output = av.open(target, "w", format="mp4" if container == "mp4" else "matroska")
-        with output:
-            _write(packets, output, output.add_stream_from_template(template, opaque=True), time_base)
-    except (av.error.FFmpegError, ValueError):
+def _parameter_sets(key_frame: bytes, codec: str) -> bytes | None:
+    """The NAL units of a key frame that say how to decode it, as a byte stream."""
+    if codec not in _PARAMETER_SETS:
         return None
-    return target.getvalue()
+    mask, shift, wanted = _PARAMETER_SETS[codec]
+    units = [unit for unit in _START_CODE.split(key_frame)[1:] if unit]
+    sets = [unit.rstrip(b"\x00") for unit in units if (unit[0] & mask) >> shift in wanted]
+    return b"".join(b"\x00\x00\x00\x01" + unit for unit in sets) or None
 
 
 def _write(
