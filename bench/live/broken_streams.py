@@ -30,7 +30,10 @@ from bench.live.looped import encoded, looped
 from bench.live.site import Site, rtsp_server, site
 
 GOOD = ("good-0", "good-1")
-INFERENCE_FPS = 2.0
+INFERENCE_FPS = 1.0
+BROKEN_INFERENCE_FPS = 0.1
+"""What some of them give are pictures, and those are theirs to have looked at."""
+
 PAIRS = 3
 RUN_SECONDS = 60.0
 MAX_FPS_LOSS = 0.05
@@ -109,7 +112,10 @@ def _footage(folder: Path, seconds: float) -> list[Path]:
 def _run(folder: Path, footage: Sequence[Path], seconds: float, *, broken: bool) -> Run:
     with ExitStack() as parts:
         _, port = parts.enter_context(rtsp_server(footage))
-        cameras = {name: _camera(f"rtsp://127.0.0.1:{port}/{number}") for number, name in enumerate(GOOD)}
+        cameras = {
+            name: _camera(f"rtsp://127.0.0.1:{port}/{number}", INFERENCE_FPS)
+            for number, name in enumerate(GOOD)
+        }
         bad: dict[str, dict[str, Any]] = {}
         environment: tuple[str, ...] = ()
         if broken:
@@ -131,7 +137,10 @@ def _measured(here: Site, seconds: float, bad: Sequence[str]) -> Run:
     inferred = sum(_inferred(here, name) - before[name] for name in GOOD)
     elapsed_seconds = time.monotonic() - began
     received = here.candidates()
-    detail = {name: here.state(name).get("detail", "") for name in bad}
+    told = {name: here.state(name) for name in bad}
+    detail = {
+        name: f"{state.get('phase', '')} {state.get('detail', '')}".strip() for name, state in told.items()
+    }
     decided = decided_on(here.folder / "work.log")
     latencies = [
         int(one.entry_id.split("-")[0]) / 1000 - decided[key].timestamp()
@@ -151,8 +160,8 @@ def decided_on(log: Path) -> dict[tuple[str, int], datetime]:
     return moments
 
 
-def _camera(address: str) -> dict[str, Any]:
-    return {"source": address, "inference_fps": INFERENCE_FPS, "allow_local": True}
+def _camera(address: str, inference_fps: float = BROKEN_INFERENCE_FPS) -> dict[str, Any]:
+    return {"source": address, "inference_fps": inference_fps, "allow_local": True, "region_crops": 0}
 
 
 def _inferred(here: Site, camera_id: str) -> int:

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 PAUSE_SECONDS = 0.1
 
 
-def mpegts(encoders: Sequence[str], *, size_wh: tuple[int, int] = (320, 240), seconds: float = 3.0) -> bytes:
+def mpegts(encoders: Sequence[str], *, size_wh: tuple[int, int] = (320, 240), seconds: float = 2.0) -> bytes:
     """MPEG-TS with one codec after the other in what claims to be one stream.
 
     Args:
@@ -29,7 +29,7 @@ def mpegts(encoders: Sequence[str], *, size_wh: tuple[int, int] = (320, 240), se
         seconds: of each part.
     """
     parts = []
-    chance = np.random.default_rng(7)
+    slope = np.linspace(0, 255, size_wh[0]).astype(np.uint8)
     for encoder in encoders:
         content = io.BytesIO()
         with av.open(content, "w", format="mpegts") as container:
@@ -37,8 +37,10 @@ def mpegts(encoders: Sequence[str], *, size_wh: tuple[int, int] = (320, 240), se
             assert isinstance(stream, VideoStream)
             stream.width, stream.height = size_wh
             stream.pix_fmt = "yuv420p"
-            for _ in range(int(seconds * 10)):
-                image = chance.integers(0, 255, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+            for number in range(int(seconds * 10)):
+                image = np.ascontiguousarray(
+                    np.broadcast_to(np.roll(slope, 8 * number)[None, :, None], (size_wh[1], size_wh[0], 3))
+                )
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
             container.mux(stream.encode())
         parts.append(content.getvalue())
