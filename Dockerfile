@@ -29,7 +29,8 @@ FROM python:3.11.16-slim-bookworm@sha256:fe556eaffd0d96abd8685b83bb8a69addd0dc73
 # Numbers, so that an orchestrator can see that this is not root without looking into the image.
 RUN groupadd --system --gid 10001 aiqyn \
     && useradd --system --uid 10001 --gid aiqyn --home-dir /var/lib/aiqyn --create-home --shell /usr/sbin/nologin aiqyn \
-    && install --directory --owner aiqyn --group aiqyn --mode 0700 /var/lib/aiqyn/data /var/lib/aiqyn/keys /var/cache/aiqyn
+    && install --directory --owner aiqyn --group aiqyn --mode 0700 /var/lib/aiqyn/data /var/lib/aiqyn/evidence \
+        /var/lib/aiqyn/keys /var/lib/aiqyn/keys/workers /var/cache/aiqyn
 
 COPY --from=build /opt/aiqyn /opt/aiqyn
 COPY LICENSE THIRD_PARTY.md /usr/share/doc/aiqyn/
@@ -40,16 +41,19 @@ ENV PATH=/opt/aiqyn/bin:$PATH \
     AIQYN_DATA_DIR=/var/lib/aiqyn/data \
     AIQYN_KEYS_DIR=/var/lib/aiqyn/keys \
     AIQYN_WEIGHTS_DIR=/var/cache/aiqyn/weights \
-    AIQYN_API__HOST=0.0.0.0
+    AIQYN_API__HOST=0.0.0.0 \
+    AIQYN_WORKER__METRICS_PORT=9108 \
+    AIQYN_LOG_FORMAT=json
 
 USER 10001:10001
 WORKDIR /var/lib/aiqyn
 VOLUME ["/var/lib/aiqyn/data", "/var/lib/aiqyn/keys", "/var/cache/aiqyn"]
-EXPOSE 8750
+# 8750: `serve`. 9108: a worker's /metrics, /health and /ready, within the container unless the settings say otherwise.
+EXPOSE 8750 9108
 
-# For `serve`. A container that runs `work` has no HTTP: give it a health check of its own, or none.
-HEALTHCHECK --interval=15s --timeout=4s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('AIQYN_API__PORT', '8750') + '/health', timeout=3)"]
+# For `serve` and `work` alike; a worker answers once its models are loaded.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=180s --retries=3 \
+    CMD ["python", "-m", "aiqyn.health"]
 
 ENTRYPOINT ["aiqyn"]
 CMD ["serve"]
