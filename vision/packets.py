@@ -71,6 +71,7 @@ class _Kept:
     data: bytes
     pts: int
     dts: int
+    duration: int
     key_frame: bool
     seconds: float
 
@@ -211,7 +212,7 @@ class PacketRing:
         counted_on = before.dts + step if before else 0
         pts = next((time for time in (packet.pts, packet.dts) if time is not None), counted_on)
         dts = pts if packet.dts is None else packet.dts
-        return _Kept(bytes(packet), pts, dts, packet.is_keyframe, float(pts * self._time_base))
+        return _Kept(bytes(packet), pts, dts, step, packet.is_keyframe, float(pts * self._time_base))
 
     def _trim(self, newest_seconds: float) -> None:
         """Drops groups from the front: those no longer needed, and those there is no room for."""
@@ -248,7 +249,7 @@ def _write(
         packet = Packet(kept.data)
         packet.stream = stream
         packet.time_base = time_base
-        packet.pts, packet.dts = pts, dts
+        packet.pts, packet.dts, packet.duration = pts, dts, kept.duration
         packet.is_keyframe = kept.key_frame
         output.mux(packet)
 

@@ -130,6 +130,7 @@ class PacketTimes:
             packet.time_base = _ARRIVAL_TIME_BASE
             arrived = None if self._clock is None else round(self._clock() / _ARRIVAL_TIME_BASE)
             packet.pts = packet.dts = arrived
+            packet.duration = 0
             return None
         raw = packet.pts if packet.dts is None else packet.dts
         if raw is None:
