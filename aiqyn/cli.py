@@ -18,6 +18,7 @@ COMMANDS: tuple[str, ...] = (
     "dead",
     "receipt",
     "users",
+    "overlays",
     "enrol",
     "evaluate",
     "bench",
