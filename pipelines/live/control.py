@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -240,6 +240,8 @@ def decode(data: bytes) -> AnyMessage:
         if name not in _KINDS:
             return messages.decode(data)
         del document["type"]
+        if not document.keys() <= {each.name for each in fields(_KINDS[name])}:
+            raise ValueError
         built: ControlMessage = _adapter(name).validate_python(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         # Nothing of it is repeated: some of them carry secrets.
