@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,6 +28,7 @@ from pipelines.live.ring import (
 from pipelines.live.ring_source import RingPicture, RingSource
 from tests.builders import plain
 from vision.errors import SourceDecodeError
+from vision.types import Image
 
 SIZE_WH = (64, 48)
 IMAGE = plain(SIZE_WH, (1, 2, 3))
@@ -295,6 +296,14 @@ def test_a_second_reading_is_refused(live: Bench) -> None:
 GOOD = FrameMark(1, 1, 0, 0.0, 0.0, False, False, *SIZE_WH)
 
 
+def write_anyhow(ring: FrameRing, mark: FrameMark) -> None:
+    """As a decoder that was taken over might."""
+    if not mark.still and mark.width == SIZE_WH[0]:
+        ring.fill_slot(mark, IMAGE)
+    ring._write_mark(ring._slot_at(mark.images), mark)
+    ring.publish(mark)
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -302,27 +311,71 @@ GOOD = FrameMark(1, 1, 0, 0.0, 0.0, False, False, *SIZE_WH)
         pytest.param(replace(GOOD, width=0), id="pixels without width"),
         pytest.param(replace(GOOD, still=True), id="still, and pixels"),
         pytest.param(replace(GOOD, pts_seconds=float("nan")), id="no time"),
+        pytest.param(replace(GOOD, captured_seconds=float("inf")), id="no such time"),
         pytest.param(replace(GOOD, images=2), id="more pictures than frames"),
-        pytest.param(replace(GOOD, number=1 << 60, images=1), id="far beyond"),
-        pytest.param(replace(GOOD, number=5, images=5), id="none of those before it"),
     ],
 )
 @pytest.mark.parametrize("is_live", [True, False])
-def test_nonsense_fails_one_camera_and_crashes_nobody(
-    descriptors: RingDescriptors, nonsense: FrameMark, is_live: bool
-) -> None:
+def test_nonsense_fails_its_camera(descriptors: RingDescriptors, nonsense: FrameMark, is_live: bool) -> None:
     bench = Bench(descriptors, live=is_live)
-    ring = FrameRing(descriptors.ring)
-    if not nonsense.still and nonsense.width == SIZE_WH[0]:
-        ring.fill_slot(nonsense, IMAGE)
-    ring._write_mark(ring._slot_at(nonsense.images), nonsense)
-    ring.publish(nonsense)
+    write_anyhow(bench.writer.ring, nonsense)
+    with pytest.raises(SourceDecodeError, match="gate: a ring holds"):
+        list(bench.source.pictures())
+    assert bench.source.upstream() == FrameAccounting()
+    bench.close()
+
+
+@pytest.mark.parametrize("number", [5, 1 << 60])
+@pytest.mark.parametrize("is_live", [True, False])
+def test_numbers_out_of_turn_crash_nobody(descriptors: RingDescriptors, number: int, is_live: bool) -> None:
+    bench = Bench(descriptors, live=is_live)
+    write_anyhow(bench.writer.ring, replace(GOOD, number=number))
     bench.writer.tell(SourceAbout(state=ENDED))
     with suppress(SourceDecodeError):
         assert len(list(bench.source.pictures())) <= 1
-    assert bench.source.upstream().read >= 0
-    ring.close()
+    bench.source.upstream()
     bench.close()
+
+
+class OvertakenCopy:
+    """Pixels that are written over while somebody copies them."""
+
+    def __init__(self, pixels: Image, write: Callable[[], None]) -> None:
+        self._pixels = pixels
+        self._write = write
+
+    def copy(self) -> Image:
+        copied = self._pixels.copy()
+        self._write()
+        middle = len(copied) // 2
+        copied[middle:] = self._pixels[middle:]
+        return copied
+
+
+def test_a_frame_overwritten_while_it_was_copied_is_copied_anew(
+    live: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.write("image")
+    ring = live.source._ring
+    pixels, times = ring._pixels, iter(range(3))
+
+    def overwritten(slot_at: int, mark: FrameMark) -> object:
+        more = next(times, None) is not None
+        return OvertakenCopy(pixels(slot_at, mark), lambda: live.write(*["image"] * SLOTS if more else []))
+
+    monkeypatch.setattr(ring, "_pixels", overwritten)
+    picture = live.take()
+    assert picture is not None
+    assert picture.frame_index == 3 * SLOTS
+    assert (picture.to_frame().image == picture.frame_index).all()
+    assert live.source.upstream().dropped == {"overtaken": 3 * SLOTS}
+
+
+def test_a_writer_that_always_overtakes_is_told(live: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.write("image")
+    monkeypatch.setattr(live.source._ring, "copy_slot", lambda _: None)
+    with pytest.raises(SourceDecodeError, match="stands still"):
+        live.take()
 
 
 def test_frames_that_begin_anew_are_told(descriptors: RingDescriptors) -> None:
