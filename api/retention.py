@@ -101,9 +101,7 @@ class RetentionSweeper:
         """
         now = self._clock()
         gone = self._end_due(now)
-        shelf = SHELVES[self._next_shelf]
-        self._next_shelf = (self._next_shelf + 1) % len(SHELVES)
-        return gone + self._end_unnamed(shelf, now)
+        return gone + self._end_unnamed(SHELVES[self._next_shelf], now)
 
     def _end_due(self, now: datetime) -> int:
         with self._database.write() as session:
@@ -139,14 +137,15 @@ class RetentionSweeper:
             for blob in self._place.blobs(shelf)
             if blob.written_at is not None and blob.written_at <= latest
         ]
-        gone = 0
-        for start in range(0, len(old), BATCH):
-            gone += self._end_unnamed_of(old[start : start + BATCH], now)
-        return gone
-
-    def _end_unnamed_of(self, refs: Sequence[str], now: datetime) -> int:
         with self._database.read() as session:
-            unnamed = set(refs) - EvidenceRepository(session).named(refs)
+            records = EvidenceRepository(session)
+            batches = [old[start : start + BATCH] for start in range(0, len(old), BATCH)]
+            unnamed = [ref for batch in batches for ref in sorted(set(batch) - records.named(batch))]
+        if len(unnamed) <= BATCH:  # else the next round goes on here, so that none takes long
+            self._next_shelf = (self._next_shelf + 1) % len(SHELVES)
+        return self._end(unnamed[:BATCH], now)
+
+    def _end(self, unnamed: Sequence[str], now: datetime) -> int:
         gone = self._delete(unnamed)
         if unnamed:
             with self._database.write() as session:

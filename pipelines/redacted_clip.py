@@ -30,8 +30,8 @@ MAX_SIDE_PX = 1280
 """Longer sides are shrunk: the probe in full resolution is a picture of its own."""
 
 MAX_FPS = 15.0
-MAX_GAP_SECONDS = 1.5
-"""Between two looks; a longer time without one, and it is not known where the probe was."""
+MAX_GAP_SECONDS = 1.2
+"""Between two looks, for cameras looked at once a second; after longer it is not known where the probe was."""
 
 REACH_SECONDS = 0.2
 """Beyond the first and the last look the box is taken to stay: half of what lies between looks at 2.5 a second."""

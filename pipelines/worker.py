@@ -260,6 +260,8 @@ class Worker:
 
     def _end(self, bus: threading.Thread, *, replace: bool) -> WorkerReport:
         self._place.leaving(replace)
+        if replace and self.clips is not None:
+            self.clips.close()  # somebody may no longer be searched: nothing more is said of anybody
         for watch in self._watches.values():
             watch.set_list(None)
         deadline = time.monotonic() + (REPLACED_JOIN_SECONDS if replace else JOIN_SECONDS)
@@ -268,6 +270,8 @@ class Worker:
         bus.join(max(0.0, deadline - time.monotonic()))
         if not replace:
             self._last_flush()
+        if self.clips is not None:
+            self.clips.close()
         waiting = len(self._spool)
         self._spool.close()
         self.gaps.close()

@@ -77,6 +77,8 @@ class ClipDesk:
         self._publish = publish
         self._mutex = threading.Lock()
         self._asked: OrderedDict[str, tuple[float, ClipKeeper, uuid.UUID]] = OrderedDict()
+        self._attaching = threading.Lock()
+        self._closed = False
 
     def keeper(self, camera_id: str, config: ClipConfig) -> ClipKeeper | None:
         """For one opening of a camera; None where it is to have no clips."""
@@ -104,19 +106,36 @@ class ClipDesk:
         with self._mutex:
             _, keeper, candidate_id = self._asked.pop(message.clip_id, (0.0, None, None))
         try:
-            if keeper is None or candidate_id is None or keeper.camera_id != message.camera_id:
-                _log.warning("clip_unasked", camera_id=message.camera_id)
-            elif message.problem or not message.parts:
-                _log.warning("clip_missing", camera_id=message.camera_id, reason=message.problem[:200])
-            elif len(message.parts) != len(descriptors):
-                _log.warning("clip_missing", camera_id=message.camera_id, reason="without its memory")
-            else:
-                keeper.attach(candidate_id, lambda: self._sealed(message.parts, descriptors), self._publish)
+            with self._attaching:
+                self._take(message, descriptors, keeper, candidate_id)
         except PipelineError as error:
             _log.error("clip_lost", camera_id=message.camera_id, reason=str(error))
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def close(self) -> None:
+        """Nothing is published from here on; what is under way is first."""
+        with self._attaching:
+            self._closed = True
+
+    def _take(
+        self,
+        message: ClipMade,
+        descriptors: Sequence[int],
+        keeper: ClipKeeper | None,
+        candidate_id: uuid.UUID | None,
+    ) -> None:
+        if self._closed:
+            _log.warning("clip_missing", camera_id=message.camera_id, reason="the worker has ended")
+        elif keeper is None or candidate_id is None or keeper.camera_id != message.camera_id:
+            _log.warning("clip_unasked", camera_id=message.camera_id)
+        elif message.problem or not message.parts:
+            _log.warning("clip_missing", camera_id=message.camera_id, reason=message.problem[:200])
+        elif len(message.parts) != len(descriptors):
+            _log.warning("clip_missing", camera_id=message.camera_id, reason="without its memory")
+        else:
+            keeper.attach(candidate_id, lambda: self._sealed(message.parts, descriptors), self._publish)
 
     def _sealed(self, parts: Sequence[ClipPart], descriptors: Sequence[int]) -> tuple[EvidenceItem, ...]:
         return tuple(

@@ -91,9 +91,8 @@ class PreviewWriter:
 
     def alive(self, camera_id: str) -> None:
         """The camera has just given a picture, whether anything moved in it or not."""
-        shown = self._cameras.get(camera_id)
-        if shown is not None:
-            shown.alive_seconds = self._clock()
+        # Cameras may join while this runs: the settings are read again without a restart.
+        self._cameras.setdefault(camera_id, _Shown()).alive_seconds = self._clock()
 
     def show(self, camera_id: str, image: Image) -> None:
         """Makes a preview, if somebody looks and it is time.
@@ -118,7 +117,7 @@ class PreviewWriter:
         """
         self._wanted = self._asked()
         now, written = self._clock(), 0
-        for camera_id, shown in self._cameras.items():
+        for camera_id, shown in list(self._cameras.items()):
             if camera_id not in self._wanted:
                 shown.jpeg = b""  # what nobody looks at is not kept
             elif shown.jpeg and now - shown.alive_seconds < SILENT_SECONDS:
@@ -127,11 +126,16 @@ class PreviewWriter:
         return written
 
     def _asked(self) -> frozenset[str]:
+        camera_ids = list(self._cameras)
+        if not camera_ids:
+            return frozenset()
         pipeline = self._redis.pipeline(transaction=False)
-        for camera_id in self._cameras:
+        for camera_id in camera_ids:
             pipeline.get(preview_wanted_key(camera_id))
-        answers: list[Any] = pipeline.execute()
-        return frozenset(name for name, wanted in zip(self._cameras, answers, strict=True) if wanted)
+        # A camera this worker may not ask about (the ACL file is older than it) costs the others nothing.
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        pairs = zip(camera_ids, answers, strict=True)
+        return frozenset(name for name, wanted in pairs if isinstance(wanted, bytes) and wanted)
 
     def _set(self, key: str, jpeg: bytes) -> None:
         try:

@@ -264,6 +264,18 @@ class TestNamedByNobody:
         assert all(one["blobs"] == len(one["sha256"]) for one in told)
 
 
+def test_a_round_takes_no_more_than_a_batch(seeded: Seeded, clock: FakeClock) -> None:
+    place = seeded.services.evidence.place
+    for number in range(BATCH + 20):
+        place.write(f"aa/aa{number:062x}.sealed", b"sealed")
+    clock.forward(days=8)
+    sweeper = seeded.services.retention
+    sweeper._next_shelf = 0xAA
+    assert sweeper.run_once() == BATCH
+    assert sweeper.run_once() == 20
+    assert sweeper._next_shelf == 0xAB
+
+
 def test_a_round_goes_from_shelf_to_shelf(seeded: Seeded) -> None:
     for _ in range(len(SHELVES) + 3):
         assert seeded.services.retention.run_once() == 0

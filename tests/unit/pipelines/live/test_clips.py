@@ -219,6 +219,15 @@ class TestAnnouncing:
         assert len(bench.published) == 1
         assert open_descriptors() == before
 
+    def test_once_the_worker_ends_nothing_is_announced(self, bench: Bench) -> None:
+        wanted = self.due(bench)
+        before = open_descriptors()
+        bench.desk.close()
+        bench.answer(wanted)
+        assert len(bench.published) == 1
+        assert bench.sealed() == 0
+        assert open_descriptors() == before
+
     def test_the_same_answer_twice_is_one(self, bench: Bench) -> None:
         wanted = self.due(bench)
         bench.answer(wanted)

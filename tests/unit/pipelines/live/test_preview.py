@@ -121,9 +121,19 @@ def test_what_is_no_picture_harms_nothing(writer: PreviewWriter, api_redis: Redi
     writer.write()
     with capture_logs() as logs:
         give(writer, np.empty((0, 0, 3), np.uint8))
-        give(writer, camera_id="unknown")
     assert [entry["event"] for entry in logs] == ["preview_failed"]
     assert writer.write() == 0
+
+
+def test_a_camera_that_joins_later_and_one_it_may_not_ask_about(
+    writer: PreviewWriter, api_redis: Redis, worker_redis: Redis
+) -> None:
+    late = PreviewWriter(worker_redis, "w1", ("elsewhere",), lambda: 5.0)
+    late.alive("gate")
+    look(api_redis)
+    assert late.write() == 0
+    give(late)
+    assert late.write() == 1
 
 
 def test_by_itself_in_a_thread(worker_redis: Redis, api_redis: Redis) -> None:
