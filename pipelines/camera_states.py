@@ -19,6 +19,8 @@ from pipelines.live.gaps import GapLog
 from pipelines.streams import bus_errors, camera_key
 
 STATUS_SECONDS = 1.0
+GAPS_SECONDS = 30.0
+"""So often gaps are told that have not changed, for a Redis that forgot them; they are most of a hash."""
 
 
 class CameraStates:
@@ -49,6 +51,7 @@ class CameraStates:
         self._now = now
         self._evidence = evidence
         self._next_seconds = 0.0
+        self._gaps_told: dict[str, tuple[float, str]] = {}
 
     def tell(self, statuses: Mapping[str, CameraStatus], spool: PublisherState, *, now: bool = False) -> None:
         """Writes the hash of every camera, if it is time.
@@ -74,8 +77,18 @@ class CameraStates:
         waiting = {"candidates_waiting": spool.waiting, "candidates_refused": spool.lost_total}
         with bus_errors("the state of the cameras cannot be told"):
             for camera_id, status in statuses.items():
-                fields = self._fields(camera_id, status) | waiting | evidence
+                gaps = self._gaps_to_tell(camera_id)
+                fields = self._fields(camera_id, status) | waiting | evidence | gaps
                 self._redis.hset(camera_key(camera_id), mapping=fields)
+                if gaps:
+                    self._gaps_told[camera_id] = (time.monotonic(), gaps["gaps"])
+
+    def _gaps_to_tell(self, camera_id: str) -> dict[str, str]:
+        """The gaps, where they are others than Redis has, or were told long ago."""
+        gaps = self._gaps.told(camera_id)
+        told_at, told = self._gaps_told.get(camera_id, (0.0, ""))
+        known = told == gaps and time.monotonic() - told_at < GAPS_SECONDS
+        return {} if known else {"gaps": gaps}
 
     def _fields(self, camera_id: str, status: CameraStatus) -> dict[Any, Any]:
         """Empty text where there is nothing to say."""
@@ -91,7 +104,6 @@ class CameraStates:
             "decoding": status.decoding,
             "fps": "" if status.fps is None else status.fps,
             "reconnects": status.reconnects,
-            "gaps": self._gaps.told(camera_id),
             "candidates": status.candidates,
             "candidates_lost": status.lost,
             "updated_at": self._now().isoformat(),

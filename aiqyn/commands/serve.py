@@ -163,6 +163,7 @@ def _run(
         ssl_keyfile=str(tls[1]) if tls else None,
         proxy_headers=behind_proxy,
         server_header=False,
+        log_config=None,  # its own would write past ours, in another form
         access_log=False,  # the ledger says who looked at what; an access log would say it again, unsealed
         log_level="warning",
     )

@@ -76,6 +76,7 @@ class GapLog:
         self._now = now
         self._mutex = threading.RLock()
         self._lines: dict[str, int] = {}
+        self._told: dict[str, str] = {}
         self._beaten_at: datetime | None = None
         self._gaps: dict[str, OrderedDict[int, GapRecord]] = {}
         try:
@@ -126,8 +127,11 @@ class GapLog:
 
     def told(self, camera_id: str) -> str:
         """The newest gaps as the camera's hash carries them: a JSON document."""
-        document = {"log": self.log_id, "gaps": [one.document() for one in self.newest(camera_id)]}
-        return json.dumps(document, separators=(",", ":"))
+        with self._mutex:
+            if camera_id not in self._told:
+                document = {"log": self.log_id, "gaps": [one.document() for one in self.newest(camera_id)]}
+                self._told[camera_id] = json.dumps(document, separators=(",", ":"))
+            return self._told[camera_id]
 
     def beat(self, camera_ids: Iterable[str]) -> None:
         """Says that the worker lives and watches these cameras; call it about once a second.
@@ -160,6 +164,7 @@ class GapLog:
         try:
             self._append(camera_id, gap)
             gaps[gap.number] = gap
+            self._told.pop(camera_id, None)
             while len(gaps) > self._kept:
                 gaps.popitem(last=False)
             if self._lines[camera_id] > 2 * self._kept + 2:

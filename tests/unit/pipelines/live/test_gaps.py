@@ -133,6 +133,17 @@ def test_what_is_told_is_a_bounded_document_that_can_be_read_again(tmp_path: Pat
         assert tuple(read_gap(one) for one in document["gaps"]) == log.newest("gate")
 
 
+def test_what_is_told_follows_what_is_noted(tmp_path: Path) -> None:
+    with GapLog(tmp_path / "gaps", now=Now()) as log:
+        told = [log.told("gate")]
+        for ended in (None, at(5)):
+            log.note("gate", "stalled", at(0), ended)
+            told.append(log.told("gate"))
+        assert len(set(told)) == 3
+        assert json.loads(told[2])["gaps"][0]["ended_at"] == at(5).isoformat()
+        assert log.told("gate") == told[2]
+
+
 def test_a_log_begun_anew_is_another_log(tmp_path: Path) -> None:
     with GapLog(tmp_path / "one", now=Now()) as first, GapLog(tmp_path / "two", now=Now()) as second:
         assert first.log_id != second.log_id
