@@ -11,6 +11,7 @@ import typer
 from aiqyn.commands.exits import fail
 
 if TYPE_CHECKING:
+    from bench.pipeline import PipelineBench
     from bench.vision import VisionBench
     from weights.store import WeightStore
 
@@ -82,6 +83,70 @@ def _print(found: VisionBench) -> None:
         f"\n{cost.tracks} faces tracked, measured and fused: {cost.mean_ms:.2f} ms a frame "
         f"({cost.steady_ms:.2f} once everybody is known, 95 % below {cost.p95_ms:.2f})"
     )
+
+
+@bench_app.command("pipeline")
+def bench_pipeline(
+    video: Annotated[Path | None, typer.Argument(help="A recording; else the demo's footage.")] = None,
+    watchlist: Annotated[
+        Path | None, typer.Option("--watchlist", help="Folder of references; else the demo's.")
+    ] = None,
+    fps: Annotated[float, typer.Option("--fps", min=0.1, help="Frames a second the models see.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Runs on one core and on two.")] = 3,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A whole `analyze` on one core beside its decoding and its models, and on two cores."""
+    from tempfile import TemporaryDirectory
+
+    from aiqyn.demo.footage import render
+    from aiqyn.demo.footage.errors import FootageError
+    from bench import pipeline
+    from pipelines.config import default_config_path
+    from pipelines.errors import PipelineError
+    from weights.errors import WeightsError
+
+    def told(text: str) -> None:
+        typer.echo(f"{text} …", err=True)
+
+    try:
+        with TemporaryDirectory() as folder:
+            if video is None or watchlist is None:
+                told("the demo's footage")
+                footage = render(_store(config), Path(folder))
+                video, watchlist = video or footage.video, watchlist or footage.references
+            found = pipeline.measure(
+                video,
+                watchlist,
+                told,
+                rounds=rounds,
+                inference_fps=fps,
+                config=config or default_config_path(),
+            )
+    except (PipelineError, WeightsError, FootageError) as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        _print_pipeline(found)
+
+
+def _print_pipeline(found: PipelineBench) -> None:
+    typer.echo(f"{'one core':12} {'total s':>9} {'decode s':>9} {'models s':>9} {'ratio':>7}")
+    for each in found.rounds:
+        ran = each.one
+        typer.echo(
+            f"{'':12} {ran.total_seconds:9.2f} {ran.decode_seconds:9.2f} "
+            f"{sum(ran.model_seconds.values()):9.2f} {each.ratio:7.3f}"
+        )
+    if found.speedup is not None:
+        typer.echo(f"\n{'two cores':12} {'total s':>9} {'faster':>9} {'undisturbed':>12}")
+    for each in found.rounds:
+        if each.two is not None:
+            typer.echo(
+                f"{'':12} {each.two.total_seconds:9.2f} {each.speedup:9.2f} {each.undisturbed_speedup:12.2f}"
+            )
+    typer.echo("\nevery run said the same" if found.identical else "\nthe runs differ in what they said")
 
 
 @bench_app.command("dlib")

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +145,31 @@ def test_the_document_has_what_it_promises(tmp_path: Path, watchlist: Path) -> N
     assert "tracks" not in document
     assert "signature" not in json.dumps(document)
     assert Analysis.model_validate(document).candidates == analysis.candidates
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_any_number_of_threads_writes_the_same_document_and_folder(
+    tmp_path: Path, watchlist: Path, threads: int
+) -> None:
+    inputs = [clip(tmp_path / "a.mkv", ANN, STRANGER, seconds=2), clip(tmp_path / "b.mkv", BEA, ANN)]
+    said, written = [], []
+    for number in (1, threads):
+        out = tmp_path / f"out-{number}"
+        options = AnalyzeOptions(explain=True, threads=number)
+        document = run(watchlist, inputs, options=options, out=out).analysis.document()
+        said.append(without_times(document))
+        files = (path for path in out.rglob("*") if path.is_file() and path.suffix in {".jpg", ".png"})
+        written.append({str(path.relative_to(out)): path.read_bytes() for path in files})
+    assert said[0] == said[1]
+    assert written[0] == written[1]
+    assert len(said[0]["candidates"]) == 3
+
+
+def without_times(document: Any) -> Any:
+    """What an analysis says but how long it took."""
+    if isinstance(document, dict):
+        return {name: without_times(value) for name, value in document.items() if name != "elapsed_seconds"}
+    return [without_times(each) for each in document] if isinstance(document, list | tuple) else document
 
 
 def test_explain_tells_whom_every_track_resembled(tmp_path: Path, watchlist: Path) -> None:
