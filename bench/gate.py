@@ -75,6 +75,8 @@ class GateFigures:
         inference_ratio: of the video.
         night_visits: people that came by in the hour made from it.
         night_visits_seen: of those, the ones in whose time somebody was tracked.
+        night_presence_difference_seconds: largest difference of the ends of presence from the truth; None where
+            they are not as many.
         night_person_free_not_inferred: as above, by the truth.
         night_inference_ratio: of that hour.
     """
@@ -88,6 +90,7 @@ class GateFigures:
     inference_ratio: float
     night_visits: int
     night_visits_seen: int
+    night_presence_difference_seconds: float | None
     night_person_free_not_inferred: float
     night_inference_ratio: float
 
@@ -120,6 +123,7 @@ def measure(video: Path, night: NightOptions | None = None) -> GateFigures:
         inference_ratio=gated.inference_ratio,
         night_visits=len(visits),
         night_visits_seen=sum(any(_meet(visit, seen) for seen in dark.presence) for visit in visits),
+        night_presence_difference_seconds=largest_difference_seconds(visits, dark.presence),
         night_person_free_not_inferred=dark.rested(visits, TOLERANCE_SECONDS),
         night_inference_ratio=dark.inference_ratio,
     )
