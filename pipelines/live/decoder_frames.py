@@ -14,7 +14,7 @@ from pipelines.live.counters import DecoderCounts, DropReason, SharedCounters
 from pipelines.live.messages import DecoderJob
 from pipelines.live.pace import Backlog, ContinuedTime, Pace
 from pipelines.live.reconnect import FrozenPictures, Gaps
-from pipelines.live.ring import RingWriter
+from pipelines.live.ring_writer import RingWriter
 from pipelines.stages import Sampler
 from vision.detect.gate import LONG_SIDE_PX, GateOptions, MotionGate
 from vision.errors import ImageError, SourceDecodeError

@@ -14,16 +14,15 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipelines.errors import AddressError
-from pipelines.live.addresses import check_address, open_checked
 from pipelines.live.counters import SharedCounters
 from pipelines.live.decoder_frames import FrameHandler, Moment
+from pipelines.live.decoder_source import open_for
 from pipelines.live.messages import DecoderJob, DecoderState, GapReason, MasksChanged, Message, Phase
 from pipelines.live.reconnect import Backoff, Gaps, Loss
-from pipelines.live.ring import ENDED, FAILED, OPEN, RingDescriptors, RingWriter, SourceAbout, clear
+from pipelines.live.ring import ENDED, FAILED, OPEN, RingDescriptors, SourceAbout, clear
+from pipelines.live.ring_writer import RingWriter
 from vision.errors import SourceDecodeError, SourceOpenError
-from vision.locations import scheme_of
-from vision.sources import FrameSource, PacketTap, Picture, SourceOptions
-from vision.video import open_source
+from vision.sources import FrameSource, PacketTap, Picture
 
 _ROOM_CHECK_MS = 200
 """How soon a recording that waits for room notices that it is to stop."""
@@ -213,7 +212,7 @@ class DecoderRun:
         now = time.monotonic()
         self._pulse = _Pulse(now, now, now)
         self._expect_answer(3 * self._job.options.open_timeout_seconds)
-        with self._opened() as source:
+        with open_for(self._job, self._tap) as source:
             self._handler.open(source)
             self._pulse.picture = time.monotonic()
             try:
@@ -221,24 +220,6 @@ class DecoderRun:
             finally:
                 self._handler.count_read()
                 self._rebased_before += source.rebased_count
-
-    def _opened(self) -> FrameSource:
-        settings, address = self._job.options, self._job.address
-        options = SourceOptions(
-            open_timeout_seconds=settings.open_timeout_seconds,
-            read_timeout_seconds=settings.read_timeout_seconds,
-            rtsp_transport=settings.transport,
-            max_pixels=settings.max_pixels,
-            hardware_decode=settings.hardware_decode,
-            clock=time.monotonic,
-            packet_tap=self._tap,
-        )
-        if scheme_of(address) is None:
-            return open_source(address, options)
-        checked = check_address(
-            address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
-        )
-        return open_checked(checked, options)
 
     def _play(self, source: FrameSource) -> None:
         pictures = source.pictures()

@@ -20,8 +20,9 @@ from pipelines.live.counters import SharedCounters
 from pipelines.live.decoder_frames import FrameHandler, Moment
 from pipelines.live.messages import DecoderJob, GateSettings, SourceSettings
 from pipelines.live.reconnect import Gaps
-from pipelines.live.ring import RingDescriptors, RingWriter
+from pipelines.live.ring import RingDescriptors
 from pipelines.live.ring_source import RingSource
+from pipelines.live.ring_writer import RingWriter
 from vision.sources import FrameSource, Picture
 from vision.types import Frame, Image
 

@@ -17,7 +17,8 @@ import pytest
 from pipelines.accounting import FrameAccounting
 from pipelines.live.counters import DropReason
 from pipelines.live.messages import DecoderJob, GateSettings, MasksChanged, Stop, control_pair, send
-from pipelines.live.ring_source import RingPicture, RingSource
+from pipelines.live.ring_reader import RingPicture
+from pipelines.live.ring_source import RingSource
 from tests.builders import numbered, plain, smooth, write_audio, write_image, write_video
 from tests.unit.pipelines.live.decoder_bench import (
     MAX_PIXELS,

@@ -14,7 +14,8 @@ from pipelines.accounting import FrameAccounting
 from pipelines.live.clip_messages import ClipMade, ClipWanted
 from pipelines.live.counters import drops_of
 from pipelines.live.messages import DecoderJob, GapEnded, GateSettings, SourceSettings
-from pipelines.live.ring_source import RingPicture, RingSource
+from pipelines.live.ring_reader import RingPicture
+from pipelines.live.ring_source import RingSource
 from tests.builders import noise
 from tests.unit.pipelines.live.decoder_bench import MAX_PIXELS, DecoderBench, decoder_bench, job, ring_source
 from tests.unit.pipelines.live.mjpeg_camera import MjpegCamera, mjpeg_camera

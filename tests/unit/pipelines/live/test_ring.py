@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipelines.accounting import FrameAccounting
-from pipelines.live.memory import RingError
 from pipelines.live.ring import (
     ENDED,
     ENTRIES,
     FAILED,
     SLOTS,
     FrameMark,
-    FrameRing,
     RingDescriptors,
-    RingWriter,
     SourceAbout,
 )
-from pipelines.live.ring_source import RingPicture, RingSource
+from pipelines.live.ring_source import RingSource
+from pipelines.live.ring_writer import RingWriter
 from tests.builders import plain
+from tests.unit.pipelines.live.ring_bench import IMAGE, SIZE_WH, RingBench
 from vision.errors import SourceDecodeError
 from vision.types import Image
-
-SIZE_WH = (64, 48)
-IMAGE = plain(SIZE_WH, (1, 2, 3))
 
 
 @pytest.fixture
@@ -41,53 +34,21 @@ def descriptors() -> Iterator[RingDescriptors]:
     made.close()
 
 
-class Bench:
-    """Both ends of a ring."""
-
-    def __init__(self, descriptors: RingDescriptors, *, live: bool) -> None:
-        self.writer = RingWriter(descriptors, lossless=not live)
-        self.source = RingSource("gate", descriptors, live=live)
-        self.index = 0
-
-    def write(self, *kinds: str) -> None:
-        """`image` or `still`, each its own time."""
-        for kind in kinds:
-            image = plain(SIZE_WH, (self.index % 256,) * 3) if kind == "image" else None
-            assert self.writer.write(
-                image, frame_index=self.index, pts_seconds=self.index / 25, captured_seconds=100.0
-            )
-            self.index += 1
-
-    def take(self) -> RingPicture | None:
-        return self.source._taken()[0]
-
-    def taken(self) -> list[int]:
-        """The indices of everything that can be taken now."""
-        found = []
-        while (picture := self.take()) is not None:
-            found.append(picture.frame_index)
-        return found
-
-    def close(self) -> None:
-        self.source.close()
-        self.writer.close()
-
-
 @pytest.fixture
-def live(descriptors: RingDescriptors) -> Iterator[Bench]:
-    bench = Bench(descriptors, live=True)
+def live(descriptors: RingDescriptors) -> Iterator[RingBench]:
+    bench = RingBench(descriptors, live=True)
     yield bench
     bench.close()
 
 
 @pytest.fixture
-def recording(descriptors: RingDescriptors) -> Iterator[Bench]:
-    bench = Bench(descriptors, live=False)
+def recording(descriptors: RingDescriptors) -> Iterator[RingBench]:
+    bench = RingBench(descriptors, live=False)
     yield bench
     bench.close()
 
 
-def test_a_frame_arrives_as_it_was_written(live: Bench) -> None:
+def test_a_frame_arrives_as_it_was_written(live: RingBench) -> None:
     image = np.random.default_rng(0).integers(0, 256, (47, 63, 3), np.uint8)
     live.writer.write(image, frame_index=9, pts_seconds=1.5, captured_seconds=7.25, key_frame=True)
     picture = live.take()
@@ -100,7 +61,7 @@ def test_a_frame_arrives_as_it_was_written(live: Bench) -> None:
     assert live.take() is None
 
 
-def test_what_was_taken_is_its_readers_own(live: Bench) -> None:
+def test_what_was_taken_is_its_readers_own(live: RingBench) -> None:
     live.write("image")
     picture = live.take()
     assert picture is not None
@@ -126,7 +87,7 @@ def test_what_was_taken_is_its_readers_own(live: Bench) -> None:
     ],
 )
 def test_of_a_camera_the_newest_wins(
-    live: Bench, written: list[str], taken: list[int], overtaken: int, gated: int
+    live: RingBench, written: list[str], taken: list[int], overtaken: int, gated: int
 ) -> None:
     live.write("image")
     live.take()  # so that nothing counts as from before this reader
@@ -139,7 +100,7 @@ def test_of_a_camera_the_newest_wins(
     assert upstream.read == overtaken + gated
 
 
-def test_a_recording_comes_whole_and_in_order(recording: Bench) -> None:
+def test_a_recording_comes_whole_and_in_order(recording: RingBench) -> None:
     recording.write("image", "still", "image", "still", "still")
     assert recording.taken() == [0, 1, 2, 3, 4]
     recording.write("image", "image", "image")
@@ -147,7 +108,7 @@ def test_a_recording_comes_whole_and_in_order(recording: Bench) -> None:
     assert recording.source.upstream() == FrameAccounting()
 
 
-def test_a_recordings_writer_waits_for_room(recording: Bench) -> None:
+def test_a_recordings_writer_waits_for_room(recording: RingBench) -> None:
     recording.write(*["image"] * SLOTS)
     rooms = [recording.writer.room]
     recording.take()
@@ -159,12 +120,12 @@ def test_a_recordings_writer_waits_for_room(recording: Bench) -> None:
     assert rooms == [False, True, False, True]
 
 
-def test_a_camera_never_waits(live: Bench) -> None:
+def test_a_camera_never_waits(live: RingBench) -> None:
     live.write(*["image", "still"] * ENTRIES)
     assert live.writer.room
 
 
-def test_what_is_too_large_is_not_written_and_harms_nothing(live: Bench) -> None:
+def test_what_is_too_large_is_not_written_and_harms_nothing(live: RingBench) -> None:
     live.write("image")
     larger = plain((SIZE_WH[0] * 2, SIZE_WH[1] * 2))
     assert not live.writer.write(larger, frame_index=1, pts_seconds=1.0, captured_seconds=0.0)
@@ -175,7 +136,7 @@ def test_what_is_too_large_is_not_written_and_harms_nothing(live: Bench) -> None
     assert picture.to_frame().size_wh == (SIZE_WH[1], SIZE_WH[0])
 
 
-def test_a_still_picture_has_no_pixels(live: Bench) -> None:
+def test_a_still_picture_has_no_pixels(live: RingBench) -> None:
     live.write("still")
     picture = live.take()
     assert picture is not None
@@ -216,21 +177,21 @@ def test_a_reader_goes_on_after_the_last_frame_taken(descriptors: RingDescriptor
     writer.close()
 
 
-def test_the_source_tells_what_the_decoder_knows(live: Bench) -> None:
+def test_the_source_tells_what_the_decoder_knows(live: RingBench) -> None:
     assert (live.source.fps_nominal, live.source.size_wh) == (None, (0, 0))
     live.writer.tell(SourceAbout(12.5, 3.0, 1920, 1080, openings=2))
     told = live.source.fps_nominal, live.source.size_wh, live.source.start_seconds
     assert told == (12.5, (1920, 1080), 3.0)
 
 
-def test_it_ends_behind_the_last_frame(live: Bench) -> None:
+def test_it_ends_behind_the_last_frame(live: RingBench) -> None:
     live.write("image", "still")
     live.writer.tell(SourceAbout(state=ENDED))
     assert [picture.frame_index for picture in live.source.pictures()] == [0, 1]
     assert live.source.read_count == 2
 
 
-def test_a_failure_for_good_is_an_error_behind_the_last_frame(live: Bench) -> None:
+def test_a_failure_for_good_is_an_error_behind_the_last_frame(live: RingBench) -> None:
     live.write("image")
     reason = "no such file or folder" + "é" * 400
     live.writer.tell(SourceAbout(state=FAILED, reason=reason))
@@ -241,7 +202,7 @@ def test_a_failure_for_good_is_an_error_behind_the_last_frame(live: Bench) -> No
 
 
 @pytest.mark.parametrize("how", ["wake", "close"])
-def test_a_reader_that_waits_ends_at_once(live: Bench, how: str) -> None:
+def test_a_reader_that_waits_ends_at_once(live: RingBench, how: str) -> None:
     ended = threading.Event()
 
     def read() -> None:
@@ -257,7 +218,7 @@ def test_a_reader_that_waits_ends_at_once(live: Bench, how: str) -> None:
     reader.join()
 
 
-def test_a_reader_that_waits_costs_no_processor_time_and_wakes_for_a_frame(live: Bench) -> None:
+def test_a_reader_that_waits_costs_no_processor_time_and_wakes_for_a_frame(live: RingBench) -> None:
     got: list[int] = []
     clocks: list[float] = []
 
@@ -275,7 +236,7 @@ def test_a_reader_that_waits_costs_no_processor_time_and_wakes_for_a_frame(live:
     assert clocks[0] < 0.1
 
 
-def test_counts_can_be_asked_after_closing(live: Bench) -> None:
+def test_counts_can_be_asked_after_closing(live: RingBench) -> None:
     live.write("image", "image", "image")
     live.take()
     live.source.close()
@@ -286,55 +247,11 @@ def test_counts_can_be_asked_after_closing(live: Bench) -> None:
     assert list(live.source.pictures()) == []
 
 
-def test_a_second_reading_is_refused(live: Bench) -> None:
+def test_a_second_reading_is_refused(live: RingBench) -> None:
     live.writer.tell(SourceAbout(state=ENDED))
     assert list(live.source.pictures()) == []
     with pytest.raises(SourceDecodeError, match="read before"):
         next(live.source.pictures())
-
-
-GOOD = FrameMark(1, 1, 0, 0.0, 0.0, False, False, *SIZE_WH)
-
-
-def write_anyhow(ring: FrameRing, mark: FrameMark) -> None:
-    """As a decoder that was taken over might."""
-    if not mark.still and mark.width == SIZE_WH[0]:
-        ring.fill_slot(mark, IMAGE)
-    ring._write_mark(ring._slot_at(mark.images), mark)
-    ring.publish(mark)
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        pytest.param(replace(GOOD, width=1 << 40), id="larger than its slot"),
-        pytest.param(replace(GOOD, width=0), id="pixels without width"),
-        pytest.param(replace(GOOD, still=True), id="still, and pixels"),
-        pytest.param(replace(GOOD, pts_seconds=float("nan")), id="no time"),
-        pytest.param(replace(GOOD, captured_seconds=float("inf")), id="no such time"),
-        pytest.param(replace(GOOD, images=2), id="more pictures than frames"),
-    ],
-)
-@pytest.mark.parametrize("is_live", [True, False])
-def test_nonsense_fails_its_camera(descriptors: RingDescriptors, nonsense: FrameMark, is_live: bool) -> None:
-    bench = Bench(descriptors, live=is_live)
-    write_anyhow(bench.writer.ring, nonsense)
-    with pytest.raises(SourceDecodeError, match="gate: a ring holds"):
-        list(bench.source.pictures())
-    assert bench.source.upstream() == FrameAccounting()
-    bench.close()
-
-
-@pytest.mark.parametrize("number", [5, 1 << 60])
-@pytest.mark.parametrize("is_live", [True, False])
-def test_numbers_out_of_turn_crash_nobody(descriptors: RingDescriptors, number: int, is_live: bool) -> None:
-    bench = Bench(descriptors, live=is_live)
-    write_anyhow(bench.writer.ring, replace(GOOD, number=number))
-    bench.writer.tell(SourceAbout(state=ENDED))
-    with suppress(SourceDecodeError):
-        assert len(list(bench.source.pictures())) <= 1
-    bench.source.upstream()
-    bench.close()
 
 
 class OvertakenCopy:
@@ -353,7 +270,7 @@ class OvertakenCopy:
 
 
 def test_a_frame_overwritten_while_it_was_copied_is_copied_anew(
-    live: Bench, monkeypatch: pytest.MonkeyPatch
+    live: RingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live.write("image")
     ring = live.source._ring
@@ -371,32 +288,14 @@ def test_a_frame_overwritten_while_it_was_copied_is_copied_anew(
     assert live.source.upstream().dropped == {"overtaken": 3 * SLOTS}
 
 
-def test_a_writer_that_always_overtakes_is_told(live: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_always_overtakes_is_told(live: RingBench, monkeypatch: pytest.MonkeyPatch) -> None:
     live.write("image")
     monkeypatch.setattr(live.source._ring, "copy_slot", lambda _: None)
     with pytest.raises(SourceDecodeError, match="stands still"):
         live.take()
 
 
-def test_frames_that_begin_anew_are_told(descriptors: RingDescriptors) -> None:
-    bench = Bench(descriptors, live=True)
-    bench.write("image", "image")
-    bench.take()
-    bench.writer.ring.memory.store_word(0, 1)
-    with pytest.raises(SourceDecodeError, match="begin anew"):
-        bench.take()
-    bench.close()
-
-
-def test_memory_that_is_no_ring_is_refused() -> None:
-    small = os.memfd_create("small", os.MFD_CLOEXEC)
-    os.ftruncate(small, 4096)
-    with pytest.raises(RingError, match="holds no ring"):
-        FrameRing(small)
-    os.close(small)
-
-
-def test_a_slot_that_is_being_written_is_not_taken(live: Bench) -> None:
+def test_a_slot_that_is_being_written_is_not_taken(live: RingBench) -> None:
     live.write("image", "image")
     ring = live.writer.ring
     ring.memory.store_word(ring._slot_at(2), 0)  # the newest one's number, as while it is written over

@@ -12,8 +12,9 @@ import pytest
 
 from pipelines.accounting import FrameAccounting
 from pipelines.live.counters import DropReason, SharedCounters
-from pipelines.live.ring import FrameRing, RingDescriptors, RingWriter
+from pipelines.live.ring import FrameRing, RingDescriptors
 from pipelines.live.ring_source import RingSource
+from pipelines.live.ring_writer import RingWriter
 from tests.unit.pipelines.live import ring_children
 from tests.unit.pipelines.live.ring_children import SIZE_WH, grey_of, picture_of
 from tests.waiting import wait_until

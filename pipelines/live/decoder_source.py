@@ -1,0 +1,41 @@
+"""Opens what a decoder's job names: an address is checked first, and what was checked is what is connected to."""
+
+from __future__ import annotations
+
+import time
+
+from pipelines.live.addresses import check_address
+from pipelines.live.messages import DecoderJob
+from vision.locations import scheme_of
+from vision.sources import FrameSource, PacketTap, SourceOptions
+from vision.video import open_source
+
+
+def open_for(job: DecoderJob, tap: PacketTap) -> FrameSource:
+    """The job's camera or recording.
+
+    Args:
+        job: what to open and how.
+        tap: is given every encoded packet.
+
+    Raises:
+        AddressError: an address that may not be opened, or whose name is not resolved in time.
+        SourceOpenError: as for `vision.video.open_source`.
+    """
+    settings, connect_to = job.options, None
+    if scheme_of(job.address) is not None:
+        checked = check_address(
+            job.address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
+        )
+        connect_to = checked.connect_to
+    options = SourceOptions(
+        open_timeout_seconds=settings.open_timeout_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+        rtsp_transport=settings.transport,
+        max_pixels=settings.max_pixels,
+        hardware_decode=settings.hardware_decode,
+        connect_to=connect_to,
+        clock=time.monotonic,
+        packet_tap=tap,
+    )
+    return open_source(job.address, options)
