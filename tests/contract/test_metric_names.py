@@ -15,7 +15,8 @@ from api.clock import Clock
 from api.metrics import ServiceMetrics
 from api.store.engine import Database, open_engine
 from pipelines.events import utc_now
-from pipelines.live.metrics import DROP_REASONS, GAP_REASONS, PHASES, WorkerMetrics
+from pipelines.live.camera_metrics import DROP_REASONS, GAP_REASONS, PHASES
+from pipelines.live.metrics import WorkerMetrics
 from tests.contract.project import ROOT
 
 NAME = re.compile(r"(?<![/\w])aiqyn_[a-z0-9_]+\b")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.accounting import FrameAccounting
-from pipelines.live.metrics import DROP_REASONS, SpoolState, WorkerMetrics
+from pipelines.camera_status import Phase
+from pipelines.live.camera_metrics import DROP_REASONS, GAP_REASONS, PHASES
+from pipelines.live.control import DeathKind
+from pipelines.live.counters import DropReason
+from pipelines.live.gaps import AWAY
+from pipelines.live.messages import GapReason
+from pipelines.live.metrics import DEATHS, SpoolState, WorkerMetrics
 
 
 def values(metrics: WorkerMetrics) -> dict[str, float]:
@@ -81,6 +87,12 @@ class TestFrames:
     def test_every_reason_of_the_design_is_known(self, metrics: WorkerMetrics) -> None:
         metrics.frames("gate", accounting(read=len(DROP_REASONS), dropped=dict.fromkeys(DROP_REASONS, 1)))
         assert not [name for name in values(metrics) if "reason=other" in name]
+
+    def test_words_are_those_the_processes_use(self) -> None:
+        assert {reason.value for reason in DropReason} == DROP_REASONS
+        assert {*get_args(GapReason), AWAY} == GAP_REASONS
+        assert set(get_args(DeathKind)) == DEATHS
+        assert {phase.value for phase in Phase} == set(PHASES)
 
     def test_cameras_do_not_mix(self, metrics: WorkerMetrics) -> None:
         metrics.frames("gate", FIRST)
