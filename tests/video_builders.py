@@ -23,16 +23,21 @@ def filmed(
     codec: str = "libx264",
     container: str = "mpegts",
     group: int = 10,
-    fps: int = 25,
+    b_frames: int = 0,
     pixel_format: str = "yuv420p",
 ) -> bytes:
-    """A video of these pictures, without B frames, a key frame every `group`."""
+    """A video of these pictures, 25 a second, a key frame every `group`."""
     options = {"g": str(group)}
-    options |= {"bf": "0", "sc_threshold": "0", "preset": "ultrafast"} if codec == "libx264" else {}
+    if codec == "libx264":
+        options |= {
+            "bf": str(b_frames),
+            "sc_threshold": "0",
+            "preset": "veryfast" if b_frames else "ultrafast",
+        }
     options |= {"x265-params": f"log-level=none:bframes=0:keyint={group}"} if codec == "libx265" else {}
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=fps, options=options)
+        stream = output.add_stream(codec, rate=25, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = images[0].shape[1], images[0].shape[0], pixel_format
         if codec not in ("libx264", "libx265"):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pipelines.errors import AddressError
 from vision.locations import SCHEMES, redact_url
@@ -165,22 +165,12 @@ def _host_and_port(url: str, shown: str) -> tuple[str, int]:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise AddressError(f"{shown}: is not a valid address") from None
+        raise AddressError(f"{shown}: is not a valid address; write @ / ? # in a password as %XX") from None
     if parts.scheme not in SCHEMES:
         raise AddressError(f"{shown}: addresses of cameras start with one of {', '.join(SCHEMES)}")
-    if not host or not _is_clear(parts):
-        raise AddressError(
-            f"{shown}: names no host, or leaves open which; write @ / ? # in a password as %XX"
-        )
+    if not host:
+        raise AddressError(f"{shown}: names no host")
     return host, port or _USUAL_PORTS[parts.scheme]
-
-
-def _is_clear(parts: SplitResult) -> bool:
-    """Whether FFmpeg reads the same host out of the address: it takes what follows the last @ before / ? #."""
-    authority = parts.netloc.rpartition("@")[2]
-    return (
-        re.fullmatch(r"(\[[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?\]|[^\[\]:@]+)(:[0-9]*)?", authority) is not None
-    )
 
 
 def _system_resolve(host: str, port: int) -> list[str]:

@@ -89,6 +89,19 @@ def test_a_picture_the_decoder_calls_damaged_is_not_shown(codec: str) -> None:
     assert any("is damaged" in problem or "not be decoded" in problem for problem in source.problems)
 
 
+def test_what_the_decoder_still_held_when_the_connection_broke_is_shown() -> None:
+    frames, source = frames_of(filmed(moving(30), b_frames=2))
+    assert (len(frames), source.undecodable_count) == (30, 0)
+
+
+def test_packets_a_decoder_swallows_are_counted_though_the_connection_broke() -> None:
+    """H.265 without one of its pictures: this decoder says nothing and shows nothing until the next key frame."""
+    video = filmed(moving(30), codec="libx265")
+    frames, source = frames_of(with_fates(video, lambda number, data: None if number == 13 else data))
+    assert len(frames) < 29
+    assert source.read_count == 29
+
+
 def test_garbage_packets_cost_themselves() -> None:
     random = np.random.default_rng(1)
 
