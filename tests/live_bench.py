@@ -22,7 +22,7 @@ from pipelines.config import Config
 from pipelines.live.children import Program
 from pipelines.live.supervisor import Supervisor
 from pipelines.live.supervisor_options import SupervisorOptions, SupervisorTimes
-from tests.live_matcher import LOAD_VARIABLE, MEMORY_VARIABLE
+from tests.live_matcher import LOAD_VARIABLE, MEMORY_VARIABLE, SLOW_VARIABLE
 from tests.template_scan import Leak, TemplateScanner
 from tests.waiting import wait_until
 from tests.worker_bench import Bench
@@ -39,6 +39,7 @@ class LiveBench(Bench):
         self.times = SupervisorTimes(**times)
         self.standby = False
         self.load_seconds = 0.0
+        self.slow = False
         self.report: WorkerReport | None = None
 
     def add_camera(self, camera_id: str, address: str, **settings: Any) -> None:
@@ -69,6 +70,7 @@ class LiveBench(Bench):
             "PYTHONPATH": str(ROOT),
             MEMORY_VARIABLE: str(self.tmp_path / "m"),
             LOAD_VARIABLE: str(self.load_seconds),
+            SLOW_VARIABLE: "yes" if self.slow else "",
         }
         matcher = Program((sys.executable, "-m", "tests.live_matcher"), environment)
         options = SupervisorOptions(

@@ -12,16 +12,18 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.config import Config
 from pipelines.live.matcher import run_matcher
 from pipelines.live.observing import Observing
-from tests.worker_bench import FakePerception, make_perception
+from tests.worker_bench import FakePerception, SlowEmbedder, make_perception
 
 MEMORY_VARIABLE = "AIQYN_TEST_MEMORY"
 LOAD_VARIABLE = "AIQYN_TEST_LOAD_SECONDS"
+SLOW_VARIABLE = "AIQYN_TEST_SLOW"
 
 
 def show_memory(path: str, memory: BinaryIO) -> None:
@@ -61,9 +63,12 @@ def send_range(asker: socket.socket, memory: BinaryIO, start: int, stop: int) ->
 
 
 def perceive(_: Config, __: Observing) -> FakePerception:
-    """The fakes; loaded as slowly as the test wants."""
+    """The fakes; loaded, and looking, as slowly as the test wants."""
     time.sleep(float(os.environ.get(LOAD_VARIABLE, "0")))
-    return make_perception()
+    perception = make_perception()
+    if os.environ.get(SLOW_VARIABLE):
+        return replace(perception, embedder=SlowEmbedder())
+    return perception
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 from pipelines.camera_status import CameraStatus, Phase, WorkerReport
 from pipelines.config import Config
 from pipelines.errors import PipelineError
-from pipelines.live.camera_slot import CameraSlot, Masks
+from pipelines.live.camera_slot import HEALTHY_SECONDS, CameraSlot, Masks
 from pipelines.live.children import Child, Death, matcher_program
 from pipelines.live.clip_messages import ClipWanted
 from pipelines.live.control import (
@@ -44,6 +44,9 @@ from pipelines.live.control import (
 )
 from pipelines.live.reconnect import Backoff
 from pipelines.live.supervisor_options import SupervisorOptions, matcher_job
+
+FAILED_STARTS = 3
+"""Attempts at a first start; after it, a matching process that dies is replaced for ever."""
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +84,7 @@ class Supervisor:
         self._died_at: float | None = None
         self._deaths: list[ChildDied] = []
         self._ever_ran = False
+        self._failed_starts = 0
         self._report: WorkerReport | None = None
         self._wakeup, self._signals = socket.socketpair()
         for one in (self._wakeup, self._signals):
@@ -275,10 +279,15 @@ class Supervisor:
             self._report = matcher.report or self._own_report(
                 Phase.FAILED, f"the matching process {death.detail}"
             )
-        elif matcher.refused and not self._ever_ran:
-            raise PipelineError(matcher.refused)
+        elif not self._ever_ran and self._gives_up(matcher):
+            raise PipelineError(matcher.refused or f"the matching process did not begin: it {death.detail}")
         else:
             self._replace(matcher, death, lived_seconds)
+
+    def _gives_up(self, matcher: _Matcher) -> bool:
+        """Whether nothing will come of trying again: it said why, or it never began."""
+        self._failed_starts += 1
+        return bool(matcher.refused) or self._failed_starts >= FAILED_STARTS
 
     def _replace(self, matcher: _Matcher, death: Death, lived_seconds: float) -> None:
         """The next one: the stand-by where there is one; at once where the last one ended on purpose."""
@@ -297,8 +306,9 @@ class Supervisor:
             self._start_at = now + (0.0 if on_purpose else self._backoff_seconds(lived_seconds))
 
     def _backoff_seconds(self, lived_seconds: float) -> float:
-        if lived_seconds >= self._times.load_seconds:
+        if lived_seconds >= HEALTHY_SECONDS:
             self._backoff.reset()
+            return 0.0
         return self._backoff.wait_seconds(0.0, refused=True)
 
     def _hear_decoder(self, slot: CameraSlot) -> None:

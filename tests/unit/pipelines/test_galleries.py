@@ -268,6 +268,81 @@ class TestThroughRedis:
             follower.refresh(NOON)
         assert set(follower.active(NOON)) == {"d1"}
 
+    def test_what_is_lost_is_overwritten_and_told_once(
+        self, publisher: GalleryPublisher, follower: GalleryFollower, store: KeyStore
+    ) -> None:
+        seal_to = store.worker_sealing_key("w1")
+        publisher.publish(make_package(), seal_to)
+        follower.refresh(NOON)
+        first = follower.active(NOON)["d1"]
+        assert first.memory is not None
+        assert first.templates.any()
+        longer = make_package(
+            version=4,
+            subject_ids=(*first.subject_ids, "s9"),
+            templates=np.concatenate([first.templates, first.templates[:1]]),
+        )
+        publisher.publish(longer, seal_to)
+        follower.refresh(NOON)
+        assert follower.take_losses() == ()  # somebody was added, nobody is lost
+        assert not first.memory.wiped
+        second = follower.active(NOON)["d1"]
+        assert second.memory is not None
+        shorter = make_package(version=5, subject_ids=("s9",), templates=first.templates[:1])
+        publisher.publish(shorter, seal_to)
+        follower.refresh(NOON)
+        (loss,) = follower.take_losses()
+        assert loss.deployment_id == "d1"
+        assert "version 5 lacks" in loss.reason
+        assert second.memory.wiped
+        assert not second.templates.any()
+        assert follower.take_losses() == ()
+        third = follower.active(NOON)["d1"]
+        publisher.withdraw("d1", "w1")
+        follower.refresh(NOON)
+        assert [one.reason for one in follower.take_losses()] == ["it was withdrawn"]
+        assert not third.templates.any()
+
+    def test_the_end_of_its_time_is_a_loss(
+        self, publisher: GalleryPublisher, follower: GalleryFollower, store: KeyStore
+    ) -> None:
+        publisher.publish(make_package(), store.worker_sealing_key("w1"))
+        follower.refresh(NOON)
+        package = follower.active(NOON)["d1"]
+        assert follower.active(NOON + timedelta(hours=1)) == {}
+        assert [one.reason for one in follower.take_losses()] == ["it has expired"]
+        assert not package.templates.any()
+
+    def test_a_version_that_cannot_be_opened_ends_the_one_before(
+        self, publisher: GalleryPublisher, follower: GalleryFollower, store: KeyStore, api_redis: Redis
+    ) -> None:
+        publisher.publish(make_package(), store.worker_sealing_key("w1"))
+        follower.refresh(NOON)
+        api_redis.set(gallery_key("d1", "w1"), b"garbage")
+        api_redis.hset(gallery_key(GALLERY_INDEX, "w1"), "d1", "4")
+        follower.refresh(NOON)
+        assert follower.active(NOON) == {}
+        assert len(follower.take_losses()) == 1
+
+
+def test_of_the_bytes_it_was_decrypted_into_nothing_is_left(
+    store: KeyStore, keys: WorkerKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[bytes] = []
+
+    def opened(*given: Any) -> bytes:
+        kept.append(open_sealed(*given))
+        return kept[-1]
+
+    monkeypatch.setattr("pipelines.galleries.open_sealed", opened)
+    package = open_gallery(sealed(store, make_package()), keys, "d1", NOON)
+    assert package.templates.any()
+    assert package.memory is not None
+    with pytest.raises(SealingError):
+        open_gallery(sealed(store, make_package()), keys, "d1", NOON + timedelta(days=3650))
+    assert len(kept) == 2
+    assert not any(any(content) for content in kept)
+
 
 def unpack(store: KeyStore, keys: WorkerKeys, package: GalleryPackage) -> tuple[dict[str, Any], bytes]:
     content = open_sealed(sealed(store, package), keys.galleries_private, "aiqyn.gallery/1:w1:d1")

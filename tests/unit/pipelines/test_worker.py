@@ -22,8 +22,10 @@ from pipelines.camera_status import Phase
 from pipelines.errors import ConfigError, SpoolError
 from pipelines.events import utc_now
 from pipelines.evidence import EvidenceReader
+from pipelines.worker import Worker
 from pipelines.worker_keys import WorkerKeys
 from tests.fake_engine import (
+    FakeEmbedder,
     face_of,
     paint,
 )
@@ -164,6 +166,22 @@ class TestLists:
             read = json.loads(bench.state("gate")["frame_accounting"])["read"]
             assert read < 400
         assert bench.candidates() == []
+
+    def test_what_was_being_looked_at_when_a_list_was_revoked_is_no_match(self, bench: Bench) -> None:
+        bench.add_recording("gate", [ANN], pictures=40)
+        revoking = RevokingEmbedder()
+        bench.perception = replace(bench.perception, embedder=revoking)
+        with bench.running() as worker:
+            revoking.revoke = lambda: self._revoke(bench, worker)
+            bench.publish()
+            wait_for(lambda: revoking.faces_embedded >= 3)
+            wait_for(lambda: quiet(revoking), seconds=8)
+        assert bench.candidates() == []
+
+    @staticmethod
+    def _revoke(bench: Bench, worker: Worker) -> None:
+        bench.publisher.withdraw("d1", "w1")
+        wait_for(lambda: worker._watches["gate"]._slot.current() is None)
 
     @pytest.mark.parametrize(
         "changes",
@@ -313,6 +331,19 @@ def test_keys_of_another_worker_are_refused(bench: Bench) -> None:
 def test_a_worker_without_cameras_is_refused(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="cameras"):
         bench.worker()
+
+
+class RevokingEmbedder(FakeEmbedder):
+    """Has the list revoked during the look that would decide."""
+
+    revoke: Callable[[], None]
+
+    def embed(self, image: Any, landmarks: Any) -> Any:
+        """As the fake's."""
+        rows = super().embed(image, landmarks)
+        if self.faces_embedded == 3:
+            self.revoke()
+        return rows
 
 
 def _away(*_: object, **__: object) -> None:

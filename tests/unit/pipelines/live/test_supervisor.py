@@ -15,9 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipelines.camera_status import Phase
+from pipelines.errors import PipelineError
 from pipelines.events import utc_now
+from pipelines.live.children import Program
 from pipelines.live.supervisor import Supervisor
 from tests.fake_engine import face_of
 from tests.live_bench import ROOT, LiveBench, decoder_pid, live_bench, matcher_pid
@@ -206,6 +209,39 @@ def test_a_stand_by_takes_over_at_once(live_bench: LiveBench) -> None:
 
 def standby_ready(supervisor: Supervisor) -> bool:
     return supervisor._standby is not None and supervisor._standby.ready
+
+
+def kill_matcher(bench: LiveBench, supervisor: Supervisor, *, after: int) -> None:
+    """Once so many frames were looked at; returns when the next one runs."""
+    wait_until(lambda: bench.accounting().get("inferred", 0) > after, seconds=40)
+    killed = matcher_pid(supervisor)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: matcher_pid(supervisor) not in (0, killed), seconds=40)
+
+
+def test_every_frame_of_a_recording_has_one_fate_over_kills_of_the_matcher(live_bench: LiveBench) -> None:
+    live_bench.slow = True
+    live_bench.add_recording("gate", [STRANGER], pictures=80, motion_gate={"enabled": False})
+    live_bench.publish()
+    with live_bench.supervised(exit_when_done=True) as supervisor:
+        for seen in (10, 30):
+            kill_matcher(live_bench, supervisor, after=seen)
+        wait_until(lambda: live_bench.report is not None, seconds=60)
+    assert live_bench.report is not None
+    total = live_bench.report.cameras["gate"].frame_accounting
+    assert total.read == total.decoded == 80
+    assert total.unaccounted == 0
+    assert total.inferred >= 76
+    assert set(total.dropped) <= {"matcher_died"}
+
+
+def test_a_matcher_that_never_begins_ends_it_with_the_reason(live_bench: LiveBench) -> None:
+    live_bench.add_recording("gate", [STRANGER])
+    options = replace(
+        live_bench.options(), matcher=Program((sys.executable, "-c", "import os; os.abort()"), os.environ)
+    )
+    with pytest.raises(PipelineError, match=r"did not begin: it crashed \(SIGABRT\)"):
+        Supervisor(live_bench.config(), options).run()
 
 
 def test_no_orphan_survives_the_supervisor(live_bench: LiveBench) -> None:
