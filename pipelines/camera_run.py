@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
@@ -15,18 +15,12 @@ from pipelines.analysis import total_accounting
 from pipelines.camera_masks import MasksInForce
 from pipelines.camera_sources import CountsUpstream
 from pipelines.errors import PipelineError
-from pipelines.events import Candidate
 from pipelines.findings import Finding
-from pipelines.live.camera_slot import Masks
-from pipelines.live.clips import ClipDesk
-from pipelines.live.observing import Observing
-from pipelines.live.preview import PreviewWriter
-from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
-from pipelines.sightings import CandidateMaker, Origin
-from pipelines.stages import Engines
+from pipelines.sightings import Origin
 from pipelines.tracing import SpanAbout
+from pipelines.watch_parts import WatchParts
 from vision.errors import GalleryError, SourceDecodeError
 from vision.sources import FrameSource, Picture
 from vision.types import Frame
@@ -39,35 +33,6 @@ STALL_SECONDS = 1.0
 STALL_CHECK_SECONDS = 0.2
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WatchParts:
-    """What every camera of a worker shares.
-
-    Attributes:
-        engines: makes the models and trackers of one session.
-        maker: turns findings into candidates.
-        publish: signs a candidate and puts it on disk.
-        inference: whose turn it is on the device; held while models run.
-        stop: set when the worker is to end.
-        min_looks: as in `SessionOptions`.
-        masks: that hold on a camera's picture now.
-        clips: asks for clips of what is found; None: there are none.
-        previews: shows cameras to whoever looks; None: nobody can.
-        observing: by what the process is watched.
-    """
-
-    engines: Callable[[], Engines]
-    maker: CandidateMaker
-    publish: Callable[[Candidate], Candidate]
-    inference: FairTurns
-    stop: threading.Event
-    min_looks: int
-    masks: Callable[[str], Masks] = lambda _: Masks()
-    clips: ClipDesk | None = None
-    previews: PreviewWriter | None = None
-    observing: Observing = field(default_factory=Observing)
 
 
 def upstream_of(source: FrameSource) -> FrameAccounting:

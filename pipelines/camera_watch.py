@@ -18,7 +18,7 @@ import structlog
 from pipelines.accounting import FrameAccounting
 from pipelines.analysis import total_accounting
 from pipelines.analyze_inputs import record_input
-from pipelines.camera_run import WAIT_SECONDS, CameraRun, WatchParts, upstream_of
+from pipelines.camera_run import WAIT_SECONDS, CameraRun, upstream_of
 from pipelines.camera_sources import CameraSources, CountsUpstream, SourcesHere
 from pipelines.camera_status import CameraStatus, Phase
 from pipelines.config import CameraConfig
@@ -27,6 +27,7 @@ from pipelines.live.messages import DecoderState
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import SessionOptions
 from pipelines.sightings import Origin, SourceClock
+from pipelines.watch_parts import WatchParts
 from vision.errors import SourceOpenError, VisionError
 from vision.locations import redact_url, scheme_of
 from vision.sources import FrameSource

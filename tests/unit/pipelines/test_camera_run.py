@@ -11,12 +11,13 @@ from typing import cast
 import pytest
 
 from pipelines.accounting import FrameAccounting
-from pipelines.camera_run import CameraRun, WatchParts
+from pipelines.camera_run import CameraRun
 from pipelines.events import utc_now
 from pipelines.live.schedule import FairTurns
 from pipelines.search_lists import ListSlot, SearchList
 from pipelines.session import CameraSession, SessionOptions
 from pipelines.sightings import CandidateMaker, Origin, SourceClock
+from pipelines.watch_parts import WatchParts
 from tests.fake_engine import Painted, fake_engines, frame, square
 from tests.worker_bench import make_package
 from vision.identify.gallery import Gallery
@@ -33,7 +34,6 @@ class PaintedPicture:
     frame_index: int
     pts_seconds: float
     key_frame: bool = True
-    still: bool = False
     still: bool = False
 
     def to_frame(self) -> Frame:
