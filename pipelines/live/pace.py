@@ -89,6 +89,8 @@ class Backlog:
     _SHARE_SECONDS = 1.0
     _MOSTLY = 0.5
     _FOLLOW = 0.2
+    _LONGEST_STEP_SECONDS = 0.5
+    """A single picture after a silence says nothing of the way."""
 
     def __init__(self) -> None:
         self.reset()
@@ -118,7 +120,7 @@ class Backlog:
         if self._timely is None or offset < self._timely:
             self._timely = offset
         elif self._waited_share > self._MOSTLY:
-            self._timely += min(offset - self._timely, self._FOLLOW * span)
+            self._timely += min(offset - self._timely, self._FOLLOW * min(span, self._LONGEST_STEP_SECONDS))
         self.late_seconds = offset - self._timely
         return self._pace(now_seconds)
 

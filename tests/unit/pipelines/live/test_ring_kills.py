@@ -19,7 +19,7 @@ from tests.unit.pipelines.live import ring_children
 from tests.unit.pipelines.live.ring_children import SIZE_WH, grey_of, picture_of
 from tests.waiting import wait_until
 
-KILLS = 6
+KILLS = 4
 
 
 @pytest.fixture
