@@ -57,6 +57,7 @@ _EMBEDS_IPV4 = (
 """IPv6 networks whose addresses stand for IPv4 ones, and how far their bits are from the right."""
 
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+"""The unspecified address is in it; that of IPv6 lies in a reserved network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +212,7 @@ def _problem(ip: Ip, allow_local: bool) -> str | None:
     if meant in _METADATA:
         return "a cloud's metadata service, which is never a camera"
     local = meant.is_loopback or meant.is_link_local
-    if (
-        meant.is_unspecified
-        or meant.is_multicast
-        or meant in _THIS_NETWORK
-        or (meant.is_reserved and not local)
-    ):
+    if meant.is_multicast or meant in _THIS_NETWORK or (meant.is_reserved and not local):
         return "which is no host's address"
     if allow_local:
         return None

@@ -22,14 +22,15 @@ QUICK = SourceOptions(open_timeout_seconds=3, read_timeout_seconds=3)
 
 
 @contextmanager
-def camera(content: bytes, options: SourceOptions = QUICK) -> Iterator[FrameSource]:
-    """A camera that sends this and hangs up."""
-    with camera_server(serving(content)) as server, open_source(server.url(), options) as source:
+def camera(content: bytes, options: SourceOptions = QUICK, *, broken: bool = False) -> Iterator[FrameSource]:
+    """A camera that sends this and ends the stream; `broken`: hangs up without having said how much there is."""
+    behave = serving(content, announced=not broken)
+    with camera_server(behave) as server, open_source(server.url(), options) as source:
         yield source
 
 
-def frames_of(content: bytes) -> tuple[list[Frame], FrameSource]:
-    with camera(content) as source:
+def frames_of(content: bytes, *, broken: bool = False) -> tuple[list[Frame], FrameSource]:
+    with camera(content, broken=broken) as source:
         frames: list[Frame] = []
         with suppress(SourceDecodeError):
             frames.extend(source)
@@ -90,14 +91,15 @@ def test_a_picture_the_decoder_calls_damaged_is_not_shown(codec: str) -> None:
 
 
 def test_what_the_decoder_still_held_when_the_connection_broke_is_shown() -> None:
-    frames, source = frames_of(filmed(moving(30), b_frames=2))
+    frames, source = frames_of(filmed(moving(30), b_frames=2), broken=True)
     assert (len(frames), source.undecodable_count) == (30, 0)
 
 
 def test_packets_a_decoder_swallows_are_counted_though_the_connection_broke() -> None:
     """H.265 without one of its pictures: this decoder says nothing and shows nothing until the next key frame."""
     video = filmed(moving(30), codec="libx265")
-    frames, source = frames_of(with_fates(video, lambda number, data: None if number == 13 else data))
+    without = with_fates(video, lambda number, data: None if number == 13 else data)
+    frames, source = frames_of(without, broken=True)
     assert len(frames) < 29
     assert source.read_count == 29
 
