@@ -33,7 +33,7 @@ _BRIEF = 8
 """A speck that is gone after so many pictures at most only came and went."""
 
 _REACH_PX_PER_SECOND = 20.0
-_LEAST_REACH_PX, _MOST_REACH_PX = 3.0, 10.0
+_LEAST_REACH_PX, _MOST_REACH_PX = 3.0, 40.0
 """How far beside itself a speck is looked for in the next picture: people near by are large and overlap
 themselves, those far away are slow."""
 
