@@ -174,7 +174,7 @@ class TestLists:
         with bench.running() as worker:
             revoking.revoke = lambda: self._revoke(bench, worker)
             bench.publish()
-            wait_for(lambda: revoking.faces_embedded >= 3)
+            wait_for(lambda: revoking.faces_embedded >= revoking.revoke_at)
             wait_for(lambda: quiet(revoking), seconds=8)
         assert bench.candidates() == []
 
@@ -337,11 +337,12 @@ class RevokingEmbedder(FakeEmbedder):
     """Has the list revoked during the look that would decide."""
 
     revoke: Callable[[], None]
+    revoke_at = 1
 
     def embed(self, image: Any, landmarks: Any) -> Any:
         """As the fake's."""
         rows = super().embed(image, landmarks)
-        if self.faces_embedded == 3:
+        if self.faces_embedded == self.revoke_at:
             self.revoke()
         return rows
 
