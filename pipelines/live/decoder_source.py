@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pipelines.live.addresses import check_address
+from pipelines.live.addresses import check_address, open_checked
 from pipelines.live.messages import DecoderJob
 from vision.locations import scheme_of
 from vision.sources import FrameSource, PacketTap, SourceOptions
@@ -22,20 +22,19 @@ def open_for(job: DecoderJob, tap: PacketTap) -> FrameSource:
         AddressError: an address that may not be opened, or whose name is not resolved in time.
         SourceOpenError: as for `vision.video.open_source`.
     """
-    settings, connect_to = job.options, None
-    if scheme_of(job.address) is not None:
-        checked = check_address(
-            job.address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
-        )
-        connect_to = checked.connect_to
+    settings = job.options
     options = SourceOptions(
         open_timeout_seconds=settings.open_timeout_seconds,
         read_timeout_seconds=settings.read_timeout_seconds,
         rtsp_transport=settings.transport,
         max_pixels=settings.max_pixels,
         hardware_decode=settings.hardware_decode,
-        connect_to=connect_to,
         clock=time.monotonic,
         packet_tap=tap,
     )
-    return open_source(job.address, options)
+    if scheme_of(job.address) is None:
+        return open_source(job.address, options)
+    checked = check_address(
+        job.address, allow_local=settings.allow_local, timeout_seconds=settings.open_timeout_seconds
+    )
+    return open_checked(checked, options)
