@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.pipeline_child import Job, Ran
 from pipelines.errors import PipelineError
-from pipelines.thread_budget import thread_variables
+from pipelines.thread_variables import thread_variables
 
 INFERENCE_FPS = 10.0
 ROUNDS = 3

@@ -25,15 +25,6 @@ from vision.runtime import joins_calls, providers_for
 GPU_BATCH = 8
 """Calls joined at most on a GPU where nothing is configured: later ones wait longer than joining saves."""
 
-_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-)
-
 _OPENBLAS = "openblas"
 _PREFIXES, _SUFFIXES = ("", "scipy_"), ("", "64_")
 
@@ -100,7 +91,7 @@ def plan_threads(worker: WorkerConfig, cpus: int | None = None) -> ThreadPlan:
 def apply_threads(library_threads: int) -> ThreadsInForce:
     """Tells OpenCV and every loaded BLAS how many threads they may use; returns what they then say.
 
-    A library that is loaded later follows the variables of `thread_variables` alone.
+    A library that is loaded later follows the variables of `pipelines.thread_variables` alone.
 
     Args:
         library_threads: of each, at least 1.
@@ -121,11 +112,6 @@ def threads_in_force() -> ThreadsInForce:
         if ask is not None:
             blas[library.name] = int(ask())
     return ThreadsInForce(cv2.getNumThreads(), blas)
-
-
-def thread_variables(library_threads: int) -> dict[str, str]:
-    """What a child's environment must hold, so that its libraries start with so many threads."""
-    return dict.fromkeys(_VARIABLES, str(library_threads))
 
 
 def usable_cpus() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,9 @@ from redis.exceptions import RedisError
 
 from pipelines.build import Perception
 from pipelines.bus import CandidatePublisher
-from pipelines.camera_run import WatchParts
 from pipelines.camera_sources import CameraSources
 from pipelines.camera_states import CameraStates
-from pipelines.camera_status import CameraStatus, WorkerReport
+from pipelines.camera_status import CameraStatus, Phase, WorkerReport
 from pipelines.camera_watch import CameraWatch
 from pipelines.config import Config
 from pipelines.errors import BusError, ConfigError, SpoolError
@@ -35,6 +34,7 @@ from pipelines.live.camera_slot import Masks
 from pipelines.live.clip_messages import ClipWanted
 from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
+from pipelines.live.machine_load import MachineLoad
 from pipelines.live.metrics import SpoolState
 from pipelines.live.observing import Observing, WorkerView
 from pipelines.live.overlays import OverlayFollower, configured_masks
@@ -44,6 +44,8 @@ from pipelines.manifest import this_software
 from pipelines.sightings import CandidateMaker
 from pipelines.spool import Spool
 from pipelines.streams import GALLERY_CHANNEL, bus_errors
+from pipelines.thread_budget import plan_threads
+from pipelines.watch_parts import WatchParts
 from pipelines.worker_evidence import open_worker_evidence
 from pipelines.worker_keys import WorkerKeys
 
@@ -75,6 +77,7 @@ class WorkerPlace:
         leaving: called when everything ends, before cameras are closed; with whether it is to be replaced.
         mask: called before cameras are opened, and whenever other masks hold on one.
         now: the machine's clock.
+        frame_seconds: what a frame takes before any camera was measured; None: nothing is known.
         ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
             no clips.
         observing: by what this process is watched.
@@ -86,6 +89,7 @@ class WorkerPlace:
     leaving: Callable[[bool], None] = lambda _: None
     mask: Callable[[str, Masks], None] = lambda _, __: None
     now: Callable[[], datetime] = utc_now
+    frame_seconds: float | None = None
     ask_clip: Callable[[ClipWanted], None] | None = None
     observing: Observing = field(default_factory=Observing)
 
@@ -120,7 +124,9 @@ class Worker:
         self._redis = redis
         self._stop = threading.Event()
         self._turn_wanted = threading.Event()
-        self._turns = FairTurns()
+        plan = plan_threads(config.worker)
+        self._turns = FairTurns(plan.inference_threads)
+        self._load = MachineLoad(config.cameras, self._turns, place.frame_seconds)
         self._bus_was_away = False
         self._next_check_seconds = 0.0
         data_dir = config.paths.data_dir
@@ -156,8 +162,15 @@ class Worker:
 
     @property
     def statuses(self) -> dict[str, CameraStatus]:
-        """What each camera is doing, as of now."""
-        return {camera_id: watch.status for camera_id, watch in self._watches.items()}
+        """What each camera is doing, as of now; one the machine has no room for waits, and says so."""
+        refused = self._load.standing.refused
+        found = {camera_id: watch.status for camera_id, watch in self._watches.items()}
+        return {
+            camera_id: replace(status, detail=refused[camera_id])
+            if camera_id in refused and status.phase is Phase.WAITING
+            else status
+            for camera_id, status in found.items()
+        }
 
     def stop(self) -> None:
         """Asks everything to end; `run` returns soon after. Safe in a signal handler."""
@@ -195,7 +208,7 @@ class Worker:
 
     def _put_lists_in_force(self) -> bool:
         """Whether somebody may no longer be searched who could be until now."""
-        losses = self._lists.put_in_force(self._watches)
+        losses = self._lists.put_in_force(self._watches, self._load.admitted)
         for loss in losses:
             _log.info("matching_stopped", deployment_id=loss.deployment_id, reason=loss.reason)
         return bool(losses)

@@ -21,6 +21,7 @@ from pipelines.errors import PipelineError
 from pipelines.live import control
 from pipelines.live.control import AnyMessage, DeathKind
 from pipelines.live.messages import MessageError, control_pair
+from pipelines.thread_variables import thread_variables
 
 MOST_WAITING = 1000
 """Messages for a child that does not read them; then it hangs."""
@@ -68,6 +69,7 @@ def decoder_program() -> Program:
     """The decoder; of the environment it gets what any program needs, and no secret."""
     kept = {name: os.environ[name] for name in _NEEDED_BY_ALL if name in os.environ}
     kept |= {name: value for name, value in os.environ.items() if name.startswith(("LC_", "AIQYN_LOG_"))}
+    kept |= thread_variables(1)
     return Program((sys.executable, "-m", "pipelines.live.decoder"), kept)
 
 
@@ -82,6 +84,7 @@ def matcher_program(config: Config) -> Program:
         return not any(placeholder in source.lower() for source in sources)
 
     environment = {name: value for name, value in os.environ.items() if kept(name)}
+    environment |= thread_variables(1)  # it tells its libraries itself what it was configured to use
     return Program((sys.executable, "-m", "pipelines.live.matcher"), environment)
 
 

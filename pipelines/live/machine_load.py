@@ -117,6 +117,20 @@ def expected_standing(cameras: Mapping[str, CameraConfig], slots: int, usual_sec
     return Admission(slots, usual_seconds).decide(demands, 0.0)
 
 
+def first_guess(cameras: Mapping[str, CameraConfig], engines: Callable[[], Engines]) -> float | None:
+    """What a frame takes, measured where it decides anything: one camera alone is watched in any case.
+
+    Args:
+        cameras: of a worker.
+        engines: makes those of one session.
+
+    Raises:
+        VisionError: a model failed.
+    """
+    live = [camera for camera in cameras.values() if scheme_of(camera.source) is not None]
+    return measure_frame_seconds(engines()) if len(live) > 1 else None
+
+
 def measure_frame_seconds(engines: Engines, monotonic: Callable[[], float] = time.perf_counter) -> float:
     """What one frame takes on this machine, one at a time: a first guess, before cameras are measured.
 

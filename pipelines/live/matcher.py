@@ -43,11 +43,13 @@ from pipelines.live.control import (
 from pipelines.live.door import CameraDoor
 from pipelines.live.gaps import GapLogError
 from pipelines.live.limits import end_with_parent
+from pipelines.live.machine_load import first_guess
 from pipelines.live.messages import GapEnded, MessageError
 from pipelines.live.observing import Observing
 from pipelines.logs import log_to_stderr
 from pipelines.process_guard import forbid_memory_dumps
 from pipelines.streams import connect
+from pipelines.thread_budget import apply_threads, plan_threads
 from pipelines.tracing import tracing_from
 from pipelines.worker import Worker, WorkerPlace, check_worker
 from pipelines.worker_keys import WorkerKeys
@@ -123,6 +125,7 @@ class Matcher:
         check_worker(given.config, keys)
         redis = _connected(given, keys)
         perception = self._perceive(given.config, self._observing)
+        frame_seconds = first_guess(given.config.cameras, perception.engines)
         self._tell(Ready())
         go = self._next()
         if not isinstance(go, Go):
@@ -135,6 +138,7 @@ class Matcher:
             leaving=self._left,
             mask=self._door.mask,
             ask_clip=self._tell,
+            frame_seconds=frame_seconds,
             observing=self._observing,
         )
         self._worker = Worker(given.config, keys, perception, redis, place)
@@ -215,9 +219,12 @@ def run_matcher(arguments: Sequence[str], perceive: Perceive) -> int:
 
 
 def perceive_with_weights(config: Config, observing: Observing) -> Perception:
-    """The configured models, verified, each call of them measured."""
+    """The configured models, verified, each call of them measured; run by as many threads as are configured."""
+    plan = plan_threads(config.worker)
+    in_force = apply_threads(plan.library_threads)
+    _log.info("threads", **asdict(plan), opencv_threads=in_force.opencv, blas_threads=in_force.blas)
     store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
-    return build_perception(store, replace(PerceptionOptions.of(config), watch_of=observing.watch_of))
+    return build_perception(store, replace(PerceptionOptions.of(config, plan), watch_of=observing.watch_of))
 
 
 def _connected(given: _Given, keys: WorkerKeys) -> Redis:

@@ -19,10 +19,10 @@ from pipelines.thread_budget import (
     apply_threads,
     plan_threads,
     quota_cpus,
-    thread_variables,
     threads_in_force,
     usable_cpus,
 )
+from pipelines.thread_variables import thread_variables
 
 CPU = ("CPUExecutionProvider",)
 CUDA = ("CUDAExecutionProvider",)
@@ -123,33 +123,33 @@ def group(root: Path, name: str, files: dict[str, str]) -> None:
         (folder / file).write_text(text, "ascii")
 
 
-V2 = "0::/work/cameras\n"
-V1 = "4:memory:/m\n3:cpu,cpuacct:/work\n"
+V2 = "0::/site/cameras\n"
+V1 = "4:memory:/m\n3:cpu,cpuacct:/site\n"
 
 
 @pytest.mark.parametrize(
     ("groups", "files", "quota"),
     [
-        pytest.param(V2, {"work/cameras": {"cpu.max": "150000 100000\n"}}, 1.5, id="of its own"),
+        pytest.param(V2, {"site/cameras": {"cpu.max": "150000 100000\n"}}, 1.5, id="of its own"),
         pytest.param(
             V2,
-            {"work": {"cpu.max": "200000 100000"}, "work/cameras": {"cpu.max": "max 100000"}},
+            {"site": {"cpu.max": "200000 100000"}, "site/cameras": {"cpu.max": "max 100000"}},
             2,
             id="of one above",
         ),
         pytest.param(
             V2,
-            {"work": {"cpu.max": "50000 100000"}, "work/cameras": {"cpu.max": "300000 100000"}},
+            {"site": {"cpu.max": "50000 100000"}, "site/cameras": {"cpu.max": "300000 100000"}},
             0.5,
             id="the least",
         ),
         pytest.param("0::/\n", {"": {"cpu.max": "400000 100000"}}, 4, id="inside a container"),
-        pytest.param(V2, {"work/cameras": {"cpu.max": "max 100000"}}, None, id="no limit"),
+        pytest.param(V2, {"site/cameras": {"cpu.max": "max 100000"}}, None, id="no limit"),
         pytest.param(V2, {}, None, id="nothing mounted"),
-        pytest.param(V2, {"work/cameras": {"cpu.max": "nonsense"}}, None, id="nonsense"),
+        pytest.param(V2, {"site/cameras": {"cpu.max": "nonsense"}}, None, id="nonsense"),
         pytest.param(
             V1,
-            {"cpu,cpuacct/work": {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}},
+            {"cpu,cpuacct/site": {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}},
             3,
             id="version 1",
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.config import CameraConfig
-from pipelines.live.machine_load import MachineLoad, measure_frame_seconds
+from pipelines.live.machine_load import MachineLoad, first_guess, measure_frame_seconds
 from pipelines.live.schedule import FairTurns
 from tests.fake_engine import FakeDetector, fake_engines
 
@@ -109,3 +109,9 @@ def test_a_frame_is_measured_without_the_first(clock: Clock) -> None:
 
     # The whole picture, and the part in which something moves.
     assert measure_frame_seconds(fake_engines(detector=Slower()), clock) == pytest.approx(0.5)
+
+
+def test_nothing_is_measured_where_it_decides_nothing() -> None:
+    one = {"gate": cameras()["gate"], "film": cameras()["film"]}
+    assert first_guess(one, fake_engines) is None
+    assert (first_guess(cameras(), fake_engines) or 0) > 0
