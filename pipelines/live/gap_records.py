@@ -46,8 +46,10 @@ def read_gap(document: Any) -> GapRecord:
     number, reason, restart = document["number"], document["reason"], document["ended_by_restart"]
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**31:
         raise ValueError("a gap's number is none")
-    if not isinstance(reason, str) or not isinstance(restart, bool) or len(reason) > MAX_REASON_CHARACTERS:
+    if not isinstance(reason, str) or not isinstance(restart, bool):
         raise TypeError("a gap's reason is none")
+    if not reason.isprintable() or len(reason) > MAX_REASON_CHARACTERS:
+        raise ValueError("a gap's reason is no word")  # half of a surrogate pair, which no database takes
     began_at, ended_at = parse_moment(document["began_at"]), None if ended is None else parse_moment(ended)
     if ended_at is not None and ended_at < began_at:
         raise ValueError("a gap ends before it began")

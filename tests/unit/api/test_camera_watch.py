@@ -352,6 +352,9 @@ class TestReading:
             ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"number": 2**40}]})}, "gaps", ()),
             ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"ended_at": "2020-01-01T00:00:00Z"}]})}, "gaps", ()),
             ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"reason": "x" * 65}]})}, "gaps", ()),
+            ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"reason": "\ud800"}]})}, "gaps", ()),
+            ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"reason": "a\x00b"}]})}, "gaps", ()),
+            ({"gaps": json.dumps({"log": "\ud800", "gaps": [TOLD]})}, "log_id", ""),
             ({"gaps": " " * 70_000}, "gaps", ()),
         ],
     )  # fmt: skip
