@@ -101,14 +101,26 @@ def notes(seeded: Seeded, kind: str) -> list[dict[str, Any]]:
         return [json.loads(row.document) for row in rows]
 
 
-def hold(seeded: Seeded, candidate_id: str, **terms: Any) -> str:
-    services = seeded.services
-    with services.database.read() as session:
+def supervisor(seeded: Seeded) -> Any:
+    with seeded.services.database.read() as session:
         account = session.scalars(select(Account).where(Account.username == "saule")).one()
-    principal = type("P", (), {"account_id": account.account_id, "role": Role.SUPERVISOR})()
-    request = WriteRequest.of(account.account_id, os.urandom(8).hex(), "hold", {})
-    done = services.holds.set_hold(principal, candidate_id, HoldTerms("case 2026-17", **terms), request)
+    return type("P", (), {"account_id": account.account_id, "role": Role.SUPERVISOR})()
+
+
+def request_of(principal: Any) -> WriteRequest:
+    return WriteRequest.of(principal.account_id, os.urandom(8).hex(), "hold", {})
+
+
+def hold(seeded: Seeded, candidate_id: str, **terms: Any) -> str:
+    who = supervisor(seeded)
+    ordered = HoldTerms("case 2026-17", **terms)
+    done = seeded.services.holds.set_hold(who, candidate_id, ordered, request_of(who))
     return str(done["hold_id"])
+
+
+def lift(seeded: Seeded, candidate_id: str, hold_id: str) -> None:
+    who = supervisor(seeded)
+    seeded.services.holds.lift_hold(who, candidate_id, hold_id, "case closed", request_of(who))
 
 
 class TestPolicy:
@@ -223,6 +235,16 @@ class TestHolds:
         sweep(seeded)
         assert left(seeded, held) == set(KINDS)
         clock.forward(days=2)
+        sweep(seeded)
+        assert left(seeded, held) == set()
+
+    def test_until_it_is_lifted(self, seeded: Seeded, clock: FakeClock) -> None:
+        held = candidate(seeded)
+        hold_id = hold(seeded, held)
+        clock.forward(days=300)
+        sweep(seeded)
+        assert left(seeded, held) == set(KINDS)
+        lift(seeded, held, hold_id)
         sweep(seeded)
         assert left(seeded, held) == set()
 
