@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from pipelines import streams
 from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, checked_candidate
@@ -254,10 +255,14 @@ class CandidateConsumer:
             BusError: Redis is away or refused.
         """
         with bus_errors("candidates cannot be read"):
-            entries = self._backlog(count) or self._stale(count)
-            if not entries:
-                block_ms = int(min(block_seconds, MAX_BLOCK_SECONDS) * 1000)
-                entries = self._read_group(">", count, block_ms or None)
+            try:
+                entries = self._next_entries(count, block_seconds)
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                # Another server, or one that was emptied: whoever writes to it must not wait for our restart.
+                streams.ensure_streams(self._redis)
+                entries = []
         received = (self._checked(entry_id, fields) for entry_id, fields in entries)
         return [one for one in received if one is not None]
 
@@ -285,6 +290,13 @@ class CandidateConsumer:
         self._dead.put(fields, reason, entry_id)
         self.ack([entry_id])
         self._dead_count += 1
+
+    def _next_entries(self, count: int, block_seconds: float) -> list[_Entry]:
+        entries = self._backlog(count) or self._stale(count)
+        if entries:
+            return entries
+        block_ms = int(min(block_seconds, MAX_BLOCK_SECONDS) * 1000)
+        return self._read_group(">", count, block_ms or None)
 
     def _backlog(self, count: int) -> list[_Entry]:
         """Entries given to this consumer before it was restarted, until it has been through them once."""

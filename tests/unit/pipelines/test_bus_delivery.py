@@ -227,6 +227,17 @@ class TestVersions:
         assert reasons(api_redis) == ["the signature does not hold for this event"]
 
 
+def test_a_server_without_our_group_gets_it_and_nothing_is_passed_over(
+    publisher: CandidatePublisher, consumer: CandidateConsumer, api_redis: Redis
+) -> None:
+    """As one that was emptied, or another in its place."""
+    fill(publisher, 2)
+    publisher.flush()
+    api_redis.xgroup_destroy(streams.CANDIDATES, streams.API_GROUP)
+    assert consumer.read(block_seconds=0.01) == []
+    assert [one.candidate.track_id for one in consumer.read(block_seconds=0.01)] == [1, 2]
+
+
 def test_what_vanishes_while_it_is_pending_is_told(
     publisher: CandidatePublisher, api_redis: Redis, worker_redis: Redis
 ) -> None:
