@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -68,7 +69,7 @@ def _note_what_is_there() -> None:
     )
     seen: set[tuple[str, str]] = set()
 
-    def note(owner_id: str, candidate_id: str | None, item: dict[str, object], created_at: object) -> None:
+    def note(owner_id: str, candidate_id: str | None, item: dict[str, Any], created_at: Any) -> None:
         ref = str(item["ref"])
         if (ref, owner_id) in seen:
             return
@@ -88,6 +89,7 @@ def _note_what_is_there() -> None:
             note(row["control_id"], None, item, row["created_at"])
 
 
-def _json(value: object) -> dict[str, list[dict[str, object]]]:
+def _json(value: Any) -> dict[str, Any]:
     """SQLite gives text, PostgreSQL the document."""
-    return json.loads(value) if isinstance(value, str) else value
+    document: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+    return document
