@@ -22,6 +22,7 @@ from pipelines.live.reconnect import Backoff, Gaps, Loss
 from pipelines.live.ring import ENDED, FAILED, OPEN, RingDescriptors, SourceAbout, clear
 from pipelines.live.ring_writer import RingWriter
 from vision.errors import SourceDecodeError, SourceOpenError
+from vision.hardware import SOFTWARE
 from vision.sources import FrameSource, PacketTap, Picture
 
 _ROOM_CHECK_MS = 200
@@ -282,7 +283,7 @@ class DecoderRun:
         state = replace(
             self._state,
             phase="running",
-            detail="",
+            detail=self._fallback(source),
             size_wh=source.size_wh,
             fps=source.fps_nominal if first else self._state.fps,
             codec=source.codec,
@@ -301,6 +302,14 @@ class DecoderRun:
         self._writer.tell(self._about)
         self._state = state
         self._tell(state)
+
+    def _fallback(self, source: FrameSource) -> str:
+        """Why software decodes where a device was wanted."""
+        wanted = self._job.options.hardware_decode
+        if wanted is None or source.decoding != SOFTWARE:
+            return ""
+        told = (problem for problem in source.problems if problem.endswith(f"{SOFTWARE} decodes"))
+        return next(told, f"no device ({wanted}) takes {source.codec}; {SOFTWARE} decodes")
 
     def _say(self, phase: Phase, detail: str = "") -> None:
         self._state = replace(self._state, phase=phase, detail=detail)

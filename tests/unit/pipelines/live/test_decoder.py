@@ -16,7 +16,15 @@ import pytest
 
 from pipelines.accounting import FrameAccounting
 from pipelines.live.counters import DropReason
-from pipelines.live.messages import DecoderJob, GateSettings, MasksChanged, Stop, control_pair, send
+from pipelines.live.messages import (
+    DecoderJob,
+    GateSettings,
+    MasksChanged,
+    SourceSettings,
+    Stop,
+    control_pair,
+    send,
+)
 from pipelines.live.ring_reader import RingPicture
 from pipelines.live.ring_source import RingSource
 from tests.builders import numbered, plain, smooth, write_audio, write_image, write_video
@@ -343,6 +351,15 @@ def test_many_wake_ups_lose_none(bench: DecoderBench, tmp_path: Path) -> None:
             count += 1
             threading.Event().wait(chance.choice([0.0, 0.0, 0.0, 0.002]))
     assert count == COUNT * 10
+
+
+def test_a_device_that_is_not_there_is_told_and_software_decodes(bench: DecoderBench, video: Path) -> None:
+    options = SourceSettings(hardware_decode="nonesuch", max_pixels=MAX_PIXELS)
+    taken, _ = played(bench, job(video, options=options))
+    assert len(taken) == COUNT
+    assert bench.states[1].decoding == "software"
+    assert "software decodes" in bench.states[1].detail
+    assert "nonesuch" in bench.states[1].detail
 
 
 def test_the_bench_has_room_for_its_pictures() -> None:
