@@ -83,16 +83,22 @@ def shades(count: int, size_wh: tuple[int, int] = (96, 64)) -> list[Image]:
     return [plain(size_wh, (10 + 4 * index,) * 3) for index in range(count)]
 
 
-def sound() -> bytes:
-    """A second of silence in a transport stream."""
+def sound(seconds: int = 1, images: Sequence[Image] = ()) -> bytes:
+    """Silence in a transport stream; these pictures beside it at its beginning, where there are any."""
     target = io.BytesIO()
     with av.open(target, "w", format="mpegts") as output:
-        stream = output.add_stream("aac", rate=44_100)
-        for index in range(43):
+        video = output.add_stream("mpeg2video", rate=25) if images else None
+        audio = output.add_stream("aac", rate=44_100)
+        if isinstance(video, VideoStream):
+            video.width, video.height, video.pix_fmt = images[0].shape[1], images[0].shape[0], "yuv420p"
+            for image in images:
+                output.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            output.mux(video.encode())
+        for index in range(43 * seconds):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((2, 1024), np.float32), format="fltp", layout="stereo"
             )
             frame.sample_rate, frame.pts = 44_100, 1024 * index
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode())
+            output.mux(audio.encode(frame))
+        output.mux(audio.encode())
     return target.getvalue()

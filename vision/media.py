@@ -9,6 +9,7 @@ from typing import cast
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Discard
 from av.video.stream import VideoStream
 
 from vision.errors import SourceDecodeError, SourceOpenError
@@ -142,6 +143,8 @@ class MediaReader:
         self._container = self._opened(self._opening(bare_jpegs))
         try:
             self.stream = _prepared(self._shown, self._container, self._options)
+            if self.is_address:
+                _discard_others(self._container, self.stream)
         except SourceOpenError:
             self._container.close()
             raise
@@ -208,6 +211,13 @@ def _open_container(shown: str, opening: Opening, hardware: Hardware) -> InputCo
     if not opening.is_address:
         reason = why_not_media(Path(opening.location), reason)
     raise SourceOpenError(shown, reason, refused=refused)
+
+
+def _discard_others(container: InputContainer, wanted: VideoStream) -> None:
+    """Other streams are passed over where they are read, so that the read time-out is for the video's packets."""
+    for stream in container.streams:
+        if stream is not wanted:
+            stream.discard = Discard.all
 
 
 def _prepared(shown: str, container: InputContainer, options: SourceOptions) -> VideoStream:

@@ -28,6 +28,7 @@ from tests.camera_servers import (
     silent,
     trickling,
 )
+from tests.video_builders import sound
 from vision.errors import SourceDecodeError, SourceError, SourceOpenError
 from vision.images import encode_jpeg
 from vision.sources import FrameSource, SourceOptions
@@ -281,6 +282,25 @@ def test_a_camera_that_only_trickles_on_is_given_up_in_time() -> None:
             list(source.pictures())
         assert time.monotonic() - began < QUICK.read_timeout_seconds + 5
         assert source.read_count >= 2
+
+
+def test_sound_that_goes_on_does_not_hide_that_the_pictures_have_stopped() -> None:
+    content = sound(60, [numbered(index) for index in range(25)])
+
+    def behave(connection: socket.socket, stop: threading.Event) -> None:
+        request_of(connection)
+        connection.sendall(head_of("200 OK", "Content-Type: video/mp2t") + content[: len(content) // 2])
+        for start in range(len(content) // 2, len(content), len(content) // 1000):
+            connection.sendall(content[start : start + len(content) // 1000])
+            if stop.wait(0.1):
+                return
+
+    with camera_server(behave) as server, open_source(server.url(), QUICK) as source:
+        began = time.monotonic()
+        with pytest.raises(SourceDecodeError, match="no answer in time"):
+            list(source.pictures())
+        assert time.monotonic() - began < 25, "the sound goes on for 50 s"
+        assert source.read_count >= 24
 
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n%s\n#EXT-X-ENDLIST\n"
