@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
 
 from pipelines.config import CameraConfig
 from pipelines.live.admission import Admission, Demand, Standing
-from pipelines.live.schedule import FairTurns
+from pipelines.live.schedule import FairTurns, TurnFigures
 from pipelines.session import CameraSession, SessionOptions
 from pipelines.stages import Engines
 from vision.locations import scheme_of
@@ -20,15 +21,34 @@ DECIDE_SECONDS = 1.0
 _TRUSTED_TURNS = 10
 """A camera's first frames pay for what is made once; its mean counts from here on."""
 
+_ASKED_SECONDS = 60.0
+"""Over about so long it is seen what a camera whose gate closes really asks for."""
+
+_LEAST_SHARE = 0.1
+"""Of its configured rate is set aside even for a camera that has been still for hours."""
+
+_LONG_WAIT = 0.5
+"""Of a camera's period between frames: who waits longer may ask for more than it gets."""
+
 _USUAL_WH = (1280, 720)
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What a camera asked for lately."""
+
+    fps: float
+    turns: int
+    at_seconds: float
+
+
 class MachineLoad:
     """Decides, about once a second, which live cameras are watched.
 
-    Recordings do not count: they are read as fast as what is left allows.
+    Recordings do not count: they are read as fast as what is left allows. A camera whose motion gate closes asks for
+    less than its configured rate; what it really asks for is seen while nobody waits, else its full rate counts.
 
     Args:
         cameras: all there are.
@@ -48,6 +68,7 @@ class MachineLoad:
         self._monotonic = monotonic
         self._admission = Admission(turns.slots, usual_seconds)
         self._cameras: dict[str, CameraConfig] = {}
+        self._asked: dict[str, _Asked] = {}
         self._standing = Standing()
         self._next_seconds = -1.0
         self._asking: frozenset[str] = frozenset()
@@ -62,6 +83,7 @@ class MachineLoad:
         """Takes other cameras in place of those before."""
         for camera_id in self._cameras.keys() - cameras.keys():
             self._turns.forget(camera_id)
+            self._asked.pop(camera_id, None)
         for camera_id, camera in cameras.items():
             self._turns.ask(camera_id, camera.inference_fps, camera.priority)
         self._cameras = dict(cameras)
@@ -90,8 +112,26 @@ class MachineLoad:
             had = figures.get(camera_id)
             known = had is not None and had.turns >= _TRUSTED_TURNS
             seconds = had.recent_held_seconds if had is not None and known else None
-            demands.append(Demand(camera_id, camera.inference_fps, camera.priority, seconds))
+            asked = camera.inference_fps
+            if had is not None and camera_id in self._standing.admitted:
+                asked = self._asked_fps(camera_id, camera, had)
+            else:
+                self._asked.pop(camera_id, None)  # what is not watched asks for nothing that could be seen
+            demands.append(Demand(camera_id, asked, camera.priority, seconds))
         return demands
+
+    def _asked_fps(self, camera_id: str, camera: CameraConfig, had: TurnFigures) -> float:
+        """Frames a second a camera asks for, at most its configured rate."""
+        configured, now = camera.inference_fps, self._monotonic()
+        asked = self._asked.setdefault(camera_id, _Asked(configured, had.turns, now))
+        elapsed = now - asked.at_seconds
+        if elapsed > 0:
+            newest = min(1.0, elapsed / _ASKED_SECONDS)
+            asked.fps += newest * ((had.turns - asked.turns) / elapsed - asked.fps)
+            asked.turns, asked.at_seconds = had.turns, now
+        if not camera.motion_gate.enabled or had.recent_wait_seconds * configured > _LONG_WAIT:
+            return configured
+        return min(configured, max(asked.fps, _LEAST_SHARE * configured))
 
     def _tell(self) -> None:
         standing = self._standing

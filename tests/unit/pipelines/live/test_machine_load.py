@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pipelines.config import CameraConfig
 from pipelines.live.machine_load import MachineLoad, first_guess, measure_frame_seconds
 from pipelines.live.schedule import FairTurns
 from tests.fake_engine import FakeDetector, fake_engines
+from tests.waiting import wait_until
 
 EVERYBODY = ("gate", "yard", "film")
 
@@ -115,3 +117,41 @@ def test_nothing_is_measured_where_it_decides_nothing() -> None:
     one = {"gate": cameras()["gate"], "film": cameras()["film"]}
     assert first_guess(one, fake_engines) is None
     assert (first_guess(cameras(), fake_engines) or 0) > 0
+
+
+def quiet_minutes(load: MachineLoad, turns: FairTurns, clock: Clock, minutes: int) -> None:
+    """The gate's gate opens for one frame a second, of the five it may ask for."""
+    for _ in range(60 * minutes):
+        use(turns, clock, "gate", 0.1, times=1)
+        clock.seconds += 0.9
+        load.admitted(EVERYBODY)
+
+
+def test_a_camera_whose_gate_closes_leaves_room(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.12, clock)
+    quiet_minutes(load, turns, clock, 5)
+    assert load.admitted(EVERYBODY) == set(EVERYBODY)
+    least = 0.1 * 5 * 0.1
+    assert load.standing.load == pytest.approx(0.1 + least, abs=0.02), "the other was still all the time"
+
+
+def test_a_camera_without_a_gate_keeps_its_room(turns: FairTurns, clock: Clock) -> None:
+    open_gate = {"motion_gate": {"enabled": False}}
+    wanted = cameras() | {"gate": camera("rtsp://10.0.0.1/main", **open_gate)}
+    load = MachineLoad(wanted, turns, 0.12, clock)
+    quiet_minutes(load, turns, clock, 5)
+    assert load.admitted(EVERYBODY) == {"gate", "film"}
+
+
+def test_who_waits_long_may_ask_for_more_than_it_gets(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(), turns, 0.12, clock)
+    quiet_minutes(load, turns, clock, 5)
+    for _ in range(30):
+        with turns.turn("film"):
+            waiting = threading.Thread(target=use, args=(turns, clock, "gate", 0.1, 1))
+            waiting.start()
+            wait_until(lambda: turns.waiting == 1)
+            clock.seconds += 0.15
+        waiting.join(10)
+    load.admitted(EVERYBODY)
+    assert load.standing.load == pytest.approx(0.5 + 0.05, abs=0.02)
