@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vision.detect.light import in_light_of
 from vision.detect.specks import NOTHING, Moving, Specks
 from vision.errors import ImageError
 from vision.masks import Polygon, rasterise
@@ -127,7 +128,7 @@ class MotionGate:
     def reset(self) -> None:
         """Forgets the scene; the next picture is looked at."""
         self._shape: tuple[int, int] | None = None
-        self._ignored: Bool | None = None
+        self._seen: Bool | None = None
         self._last_seconds = self._looked_seconds = -math.inf
         self._moved_seconds = self._light_seconds = -math.inf
         self._places: Int64 = NOTHING.xyxy
@@ -138,7 +139,7 @@ class MotionGate:
     def set_masks(self, masks: Sequence[Polygon]) -> None:
         """Puts other masks in force from the next picture on."""
         self._masks = tuple(masks)
-        self._ignored = None
+        self._seen = None
 
     def see(self, grey: npt.NDArray[np.uint8], pts_seconds: float) -> GateDecision:
         """Takes the next picture in and says whether it is to be looked at.
@@ -176,14 +177,21 @@ class MotionGate:
         if self._last_seconds == -math.inf:
             self._take_as_usual(small, now)
             return GateDecision(True, "first")
-        unusual, changed = self._unusual(small, now), self._changed(small, now)
+        seen = self._unmasked(small)
+        unusual = self._unusual(small, now) & seen
+        other_light = bool(np.count_nonzero(unusual) > _LIGHT_SHARE * np.count_nonzero(seen))
+        if other_light and now - self._light_seconds >= _LIGHT_SETTLES_SECONDS:
+            self._light_seconds = now
+            self._take_as_usual(small, now)
+            return GateDecision(True, "light", 1.0)
+        changed = self._changed(small, now, other_light=other_light)
         self._remember(small, now)
-        if unusual.mean() > _LIGHT_SHARE:
-            return self._light(small, now)
         least_px = max(2.0, self._options.min_moving_share * small.size)
         moving = self._specks.update(unusual & changed, now - self._last_seconds, least_px)
         if moving:
             return self._motion(moving, small.size, now)
+        if other_light:
+            return self._light_again(now)
         return self._still(unusual, least_px, now)
 
     def _motion(self, moving: Moving, pixels: int, now: float) -> GateDecision:
@@ -207,15 +215,11 @@ class MotionGate:
             return GateDecision(True, "heartbeat")
         return GateDecision(False, "still")
 
-    def _light(self, small: Grey, now: float) -> GateDecision:
-        """The first picture in another light is looked at; then that light is the usual one."""
-        again = now - self._light_seconds < _LIGHT_SETTLES_SECONDS
+    def _light_again(self, now: float) -> GateDecision:
+        """Light that does not settle and in which nothing moves: one picture a second is looked at."""
         self._light_seconds = now
-        if not again:
-            self._take_as_usual(small, now)
-        elif now - self._looked_seconds < _SOON_SECONDS:
-            return GateDecision(False, "still", 1.0)
-        return GateDecision(True, "light", 1.0)
+        soon = now - self._looked_seconds < _SOON_SECONDS - 0.001
+        return GateDecision(False, "still") if soon else GateDecision(True, "light", 1.0)
 
     def _take_as_usual(self, small: Grey, now: float) -> None:
         """The whole picture is the usual one, whoever is in it: he is looked at now, and once more."""
@@ -233,18 +237,23 @@ class MotionGate:
         above = cv2.subtract(small, cv2.dilate(around, _NEIGHBOURHOOD))
         below = cv2.subtract(cv2.erode(around, _NEIGHBOURHOOD), small)
         unusual &= np.asarray(cv2.max(above, below)) > _LEAST_CHANGE
-        if self._masks:
-            if self._ignored is None:
-                self._ignored = rasterise(self._masks, (small.shape[1], small.shape[0]), outward=False)
-            unusual &= ~self._ignored
         return unusual
 
-    def _changed(self, small: Grey, now: float) -> Bool:
+    def _unmasked(self, small: Grey) -> Bool:
+        """What does not lie under the masks as a whole pixel."""
+        if self._seen is None:
+            self._seen = ~rasterise(self._masks, (small.shape[1], small.shape[0]), outward=False)
+        return self._seen
+
+    def _changed(self, small: Grey, now: float, *, other_light: bool) -> Bool:
+        """Where it is other than a moment ago; in another light, but for what the light explains."""
         while len(self._recent) > 1 and now - self._recent[1][0] >= _MOMENT_SECONDS:
             self._recent.popleft()
         seconds, earlier = self._recent[0]
         if now - seconds > _GAP_SECONDS:
             return np.ones(small.shape, np.bool_)
+        if other_light:
+            earlier = in_light_of(earlier, small)
         change = np.asarray(cv2.absdiff(small, earlier), np.uint8)
         # The median difference of pure noise is 0.95 of its standard deviation in each of the two.
         noise = _median(change) / 0.95

@@ -96,6 +96,20 @@ def test_dusk_and_the_cameras_own_exposure_are_no_motion() -> None:
     assert open_share(exposure, 19, 40) < 0.1
 
 
+def exposure(seconds: float) -> float:
+    """A camera that darkens the picture while something white fills it."""
+    if seconds < 20.4 or seconds > 26:
+        return 1.0
+    return max(0.6, 1 - 0.5 * (seconds - 20.4)) if seconds < 24 else min(1.0, 0.6 + 0.3 * (seconds - 24))
+
+
+def test_a_white_van_that_changes_the_exposure_is_seen_all_the_way() -> None:
+    van = Walker(20, 24, at=(-40.0, 20.0), speed=100.0, height=140, shade=250)
+    seen = watch(Street(light=exposure, walkers=(van,)), 40)
+    assert open_share(seen, 20.2, 24) > 0.9
+    assert open_share(seen, 30, 40) == 0
+
+
 def test_a_lamp_on_part_of_the_picture_opens_it_briefly() -> None:
     seen = watch(Street(lamp=(20, 60, 200, 40.0)), 60)
     assert opened_at(seen, "motion")
@@ -161,6 +175,16 @@ def test_under_a_mask_nothing_moves() -> None:
     assert open_share(seen, 1, 24) == 0
     assert open_share(seen, 24.4, 34) > 0.95
     assert open_share(watch(Street(walkers=(masked, free)), 24), 10.4, 20) > 0.95
+
+
+def test_a_mask_over_most_of_the_picture_leaves_the_rest_its_own_light() -> None:
+    """What flickers under it is no light; what changes beside it is."""
+    most = Polygon(((0.0, 0.0), (0.75, 0.0), (0.75, 1.0), (0.0, 1.0)))
+    screen = Street(lamp=(20, 90, 0, 60.0), walkers=(Walker(20, 22, at=(150.0, 20.0), height=150, shade=10),))
+    lit = watch(screen, 30, gate=MotionGate(masks=[most]))
+    assert opened_at(lit, "light") == [20.0]
+    tree = watch(Street(leaves=(0, 0, 236, 178)), 40, gate=MotionGate(masks=[most]))
+    assert open_share(tree, 1, 40) == 0
 
 
 def test_masks_change_between_two_pictures() -> None:
