@@ -7,6 +7,7 @@ once, in a file: `spooled N`, `refused N`, and `drained LOST` when nothing is le
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -83,14 +84,17 @@ def main() -> None:
     keys = WorkerKeys.load(Path(job.keys))
     pattern = Candidate.model_validate_json(job.pattern)
     chance = random.Random(job.seed)  # noqa: S311 - pauses, no secrets
+    parent = os.getppid()
     redis = connect(job.url, username=worker_user(keys.worker_id), password=keys.redis_password, retries=0)
     with Spool(Path(job.spool), limit_bytes=job.limit_bytes) as spool, Path(job.told).open("ab", 0) as told:
         publisher = CandidatePublisher(redis, spool, keys.worker_id, keys.candidates)
         for number in range(job.first, job.first + job.count):
+            if os.getppid() != parent:  # whoever measures was killed
+                return
             _publish(publisher, numbered(pattern, number), told)
             _flush(publisher)
             time.sleep(chance.uniform(0.0, job.pause_seconds))
-        while publisher.waiting_count:
+        while publisher.waiting_count and os.getppid() == parent:
             _flush(publisher)
             time.sleep(_RETRY_SECONDS)
         told.write(b"drained %d\n" % spool.refused_total)
