@@ -57,7 +57,6 @@ class ControlInput:
         threshold: the deployment's.
         frame_accounting: of the source up to that frame.
         clip_redacted: the seconds around it, redacted like a candidate's.
-        clip_after_seconds: how long after the sighting such a clip ends.
     """
 
     deployment_id: str
@@ -72,7 +71,6 @@ class ControlInput:
     threshold: float
     frame_accounting: FrameAccounting
     clip_redacted: Clip | None = None
-    clip_after_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,6 @@ class ControlLibrary:
         control_id, now = f"ctl_{secrets.token_hex(12)}", self._clock()
         row = _row(control_id, item, frame, probe, now)
         row.clip = None if clip is None else clip.model_dump()
-        row.clip_after_seconds = item.clip_after_seconds
         with self._database.write() as session:
             CandidateRepository(session).add_control_item(row)
             note_control(session, control_id, (frame, probe, *((clip,) if clip else ())), now)

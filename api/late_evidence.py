@@ -23,8 +23,8 @@ from pipelines.evidence import CLIP_KINDS
 CLIPS_KNOWN_FOR: Final = timedelta(days=7)
 """A camera without a clip for so long has none any more, and its controls neither."""
 
-MAKING_SECONDS: Final = 4.0
-"""What making, sealing and sending a clip may take: a control's appears somewhere in that time, too."""
+DELAY_SPREAD: Final = 0.4
+"""A control's clip comes after the time the camera's newest one took, give or take half of this share of it."""
 
 
 def note_evidence(session: Session, candidate: Candidate, now: datetime) -> None:
@@ -61,11 +61,11 @@ def control_clip(session: Session, item: ControlItem, queued_at: datetime, draw:
     """The clip of a control, from when one would have come; None where candidates of its camera have none."""
     if item.clip is None or CandidateRepository(session).controls_without_clip(item.deployment_id):
         return None
-    if not EvidenceRepository(session).camera_has_clips(item.camera_id, queued_at - CLIPS_KNOWN_FOR):
+    usual = EvidenceRepository(session).newest_clip_delay(item.camera_id, queued_at - CLIPS_KNOWN_FOR)
+    if usual is None:
         return None
-    delay_seconds = (item.clip_after_seconds or 0.0) + draw * MAKING_SECONDS
-    clip = EvidenceItem.model_validate(item.clip)
-    return LaterClip(_source(clip), queued_at + timedelta(seconds=delay_seconds))
+    delay = usual * (1 + DELAY_SPREAD * (draw - 0.5))
+    return LaterClip(_source(EvidenceItem.model_validate(item.clip)), queued_at + delay)
 
 
 def joins_as_it_is(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
@@ -93,19 +93,21 @@ class EvidenceRepository:
             )
         )
 
-    def camera_has_clips(self, camera_id: str, since: datetime) -> bool:
-        """Whether candidates of a camera have come with clips since a time."""
+    def newest_clip_delay(self, camera_id: str, since: datetime) -> timedelta | None:
+        """How long after its candidate a camera's newest clip came; None where none came since that time."""
         query = (
-            select(EvidenceRecord.ref)
+            select(EvidenceRecord.created_at, CandidateRecord.created_at)
             .join(CandidateRecord, CandidateRecord.candidate_id == EvidenceRecord.candidate_id)
             .where(
                 CandidateRecord.camera_id == camera_id,
                 EvidenceRecord.kind == "clip_redacted",
                 EvidenceRecord.created_at >= since,
             )
+            .order_by(EvidenceRecord.created_at.desc())
             .limit(1)
         )
-        return self._session.scalars(query).first() is not None
+        found = self._session.execute(query).first()
+        return None if found is None else found[0] - found[1]
 
 
 class HoldRepository:

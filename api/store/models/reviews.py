@@ -147,4 +147,3 @@ class ControlItem(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     times_used: Mapped[int]
     clip: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    clip_after_seconds: Mapped[float | None]

@@ -128,11 +128,13 @@ class TestAfterTheFirstClaim:
 class TestControls:
     @pytest.fixture
     def mixed(self, tmp_path: Path, clock: FakeClock, chance: FakeChance) -> Iterator[Clients]:
-        """A deployment whose controls have clips; its camera has had some before."""
+        """A deployment whose controls have clips; its camera's took seven seconds before."""
         chance.value = 0.5
         seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
-        Sighted(seeded, 90).clip_comes()
-        add_control(seeded, clip_redacted=CLIP, clip_after_seconds=5.0)
+        earlier = Sighted(seeded, 90)
+        clock.forward(seconds=7)
+        earlier.clip_comes()
+        add_control(seeded, clip_redacted=CLIP)
         clock.forward(seconds=1)  # so that it is the first of the queue
         made = Clients(seeded)
         yield made

@@ -53,7 +53,6 @@ def upgrade() -> None:
     op.create_index("ix_legal_holds_candidate_id", "legal_holds", ["candidate_id"])
     op.add_column("presented_evidence", sa.Column("shown_from", sa.DateTime(timezone=True), nullable=True))
     op.add_column("control_items", sa.Column("clip", sa.JSON(), nullable=True))
-    op.add_column("control_items", sa.Column("clip_after_seconds", sa.Double(), nullable=True))
     _note_what_is_there()
 
 
