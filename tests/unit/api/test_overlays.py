@@ -12,8 +12,12 @@ import yaml
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from api.accounts import Principal
+from api.errors import ForbiddenError
 from api.overlays import RESEND_AFTER, OverlayPublisher
-from api.review.overlays import OverlayKind
+from api.replays import WriteRequest
+from api.review.cases import Role
+from api.review.overlays import Drawing, OverlayKind
 from pipelines.overlay_package import CameraOverlays
 from tests.api_client import Clients, FakeClock, Person
 from vision.polygons import Polygon
@@ -70,6 +74,16 @@ def test_only_administrators_draw(clients: Clients, username: str) -> None:
     body = {"yaml": "schema: aiqyn.overlays/1\ncameras: {}\n", "reason": "moved"}
     assert person.post("/overlays/import", body).status_code == 403
     assert person.get("/overlays").json()["items"] == []
+
+
+def test_the_service_itself_lets_only_administrators_draw(clients: Clients) -> None:
+    overlays = clients.seeded.services.overlays
+    erlan = Principal("acc_erlan", "erlan", Role.AUDITOR, "session", must_change_password=False)
+    request = WriteRequest.of(erlan.account_id, "drawing-0001", "PUT", {})
+    with pytest.raises(ForbiddenError):
+        overlays.draw(erlan, Drawing("gate", OverlayKind.PRIVACY_MASK, (), "why"), 0, request)
+    with pytest.raises(ForbiddenError):
+        overlays.import_yaml(erlan, "schema: aiqyn.overlays/1\ncameras: {}\n", "why", request)
 
 
 def test_nobody_without_a_login_looks(clients: Clients) -> None:
