@@ -235,6 +235,7 @@ class CameraSlot:
         except PipelineError as error:  # a secret that is missing, a machine that is full
             self._fail(str(error))
             return
+        _log.info("child_started", child=child.name, pid=child.pid)
         child.post(job, self._descriptors.sent())
         self.child = child
 

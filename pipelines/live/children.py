@@ -129,7 +129,6 @@ class Child:
         self._waiting: deque[tuple[AnyMessage, tuple[int, ...]]] = deque()
         self._oom_kills = _oom_kills()
         self._killed_because: Death | None = None
-        _log.info("child_started", child=name, pid=self._process.pid)
 
     @property
     def pid(self) -> int:

@@ -90,7 +90,7 @@ class Matcher:
         self._sending = threading.Lock()
         self._leaving = threading.Event()
         self._worker: Worker | None = None
-        self._observing = Observing()
+        self._observing: Observing | None = None
         self._door = CameraDoor(self._tell, self._leaving.is_set)
         self._beaten_at = 0.0
 
@@ -102,7 +102,8 @@ class Matcher:
             self._tell(Refused(str(error)))
             return REFUSED_CODE
         self._tell(Ended(_document(report)))
-        self._observing.tracing.close()
+        if self._observing is not None:
+            self._observing.tracing.close()
         return REPLACE_CODE if report.replace else 0
 
     def _given(self) -> _Given:
@@ -120,11 +121,13 @@ class Matcher:
         return message
 
     def _work(self, given: _Given) -> WorkerReport:
-        self._observing.tracing = tracing_from("aiqyn-worker")
         keys = WorkerKeys.load(given.config.worker_keys_dir())
         check_worker(given.config, keys)
         redis = _connected(given, keys)
-        perception = self._perceive(given.config, self._observing)
+        # Not before: what cannot begin says one line, why, and nothing of the clock.
+        observing = self._observing = Observing()
+        observing.tracing = tracing_from("aiqyn-worker")
+        perception = self._perceive(given.config, observing)
         frame_seconds = first_guess(given.config.cameras, perception.engines)
         self._tell(Ready())
         go = self._next()
@@ -139,11 +142,11 @@ class Matcher:
             mask=self._door.mask,
             ask_clip=self._tell,
             frame_seconds=frame_seconds,
-            observing=self._observing,
+            observing=observing,
         )
         self._worker = Worker(given.config, keys, perception, redis, place)
         threading.Thread(target=self._listen, name="supervisor", daemon=True).start()
-        with self._observing.serve(given.config.worker) or nullcontext():
+        with observing.serve(given.config.worker) or nullcontext():
             return self._worker.run(exit_when_done=given.job.exit_when_done)
 
     def _left(self, replace: bool) -> None:
@@ -195,7 +198,8 @@ class Matcher:
                 worker.clips.made(message, descriptors)
                 return
             case ChildDied(process, camera_id, kind, detail):
-                self._observing.metrics.replaced(process, kind)
+                if self._observing is not None:
+                    self._observing.metrics.replaced(process, kind)
                 _log.info("child_died", process=process, camera_id=camera_id, kind=kind, reason=detail)
             case _:
                 _log.warning("supervisor_unclear", reason=type(message).__name__)

@@ -210,7 +210,8 @@ class Supervisor:
 
     def _take(self, matcher: _Matcher, message: AnyMessage) -> None:
         match message:
-            case Ready():
+            case Ready():  # not told before: one that cannot begin says one line, why
+                _log.info("child_started", child=matcher.child.name, pid=matcher.child.pid)
                 matcher.ready = True
                 self._let_go(matcher)
             case Refused(reason):

@@ -131,12 +131,10 @@ def enrolled(services: Services) -> Float32:
     return np.stack([row for subject in subjects for row in subject.templates])
 
 
-def newest_match(bench: LiveBench, found: list[Candidate]) -> datetime:
+def newest_match(bench: LiveBench, found: list[Candidate]) -> datetime | None:
     """When the picture of the newest candidate was taken; of those found before and those not read yet."""
     found += bench.revisions()
-    return max(
-        one.observed_at for one in found if one.observed_at is not None and one.status == "unconfirmed"
-    )
+    return max((one.observed_at for one in found if one.observed_at is not None), default=None)
 
 
 def test_a_revoked_deployment_stops_at_once_and_leaves_no_template(
