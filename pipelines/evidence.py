@@ -127,7 +127,9 @@ class EvidenceStore:
 
     @property
     def state(self) -> EvidenceState:
-        """As of now."""
+        """As of now; a disk that has room again is noticed here, without waiting for something to write."""
+        if self._full and (self._queue or self._place).has_room():
+            self._note_resumed()
         waiting, away = (len(self._queue), self._queue.away) if self._queue else (0, "")
         if self._full:
             return EvidenceState("full", self._full, waiting, self._refused)
@@ -192,6 +194,9 @@ class EvidenceStore:
         except EvidenceError as error:
             self._note_refused(error)
             raise
+        self._note_resumed()
+
+    def _note_resumed(self) -> None:
         with self._mutex:
             was_full, self._full = self._full, ""
         if was_full:

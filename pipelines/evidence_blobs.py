@@ -39,6 +39,9 @@ class Place(Protocol):
     def write(self, ref: str, content: bytes) -> None:
         """Keeps a blob; on disk, or taken by the server, when this returns."""
 
+    def has_room(self) -> bool:
+        """Whether a blob could be written now, as far as is known without trying."""
+
     def read(self, ref: str) -> bytes:
         """A blob."""
 

@@ -20,6 +20,9 @@ from pipelines.key_files import sync_folder
 RESUME_SHARE = 1.05
 """Of the reserve that must be free before writing goes on, so that it does not stop and go with every blob."""
 
+LEAST_FREE_BYTES = 4 * 1024 * 1024
+"""A disk with less is full, whatever the reserve."""
+
 LEFTOVER_SECONDS = 3600.0
 """A part of a blob that is so old belongs to a process that died."""
 
@@ -52,6 +55,7 @@ class FolderPlace:
         self._reserve_bytes = min_free_bytes
         self._free = free
         self._full = False
+        self._free_when_refused = 0
 
     def write(self, ref: str, content: bytes) -> None:
         """See `Place.write`.
@@ -63,8 +67,10 @@ class FolderPlace:
         try:
             self._check_room(len(content))
             _write_durably(self._root / ref, content)
+            self._free_when_refused = 0
         except OSError as error:
             if error.errno in _FULL:
+                self._free_when_refused = self._free(self._root)
                 raise EvidenceFullError(f"evidence {ref}: no room is left: {reason_of(error)}") from error
             raise EvidenceError(f"evidence {ref}: cannot be written: {reason_of(error)}") from error
 
@@ -79,6 +85,18 @@ class FolderPlace:
                 f"the disk of evidence has {free // 2**20} MiB left, and evidence.min_free_bytes keeps "
                 f"{self._reserve_bytes // 2**20} MiB free: make room, or shorten evidence.retention"
             )
+
+    def has_room(self) -> bool:
+        """See `Place.has_room`; with as much to spare as writing needs to go on after it was stopped.
+
+        Where the system refused with room to spare (a quota), more must have become free since.
+        """
+        try:
+            free = self._free(self._root)
+        except OSError:
+            return False
+        needed = max(self._reserve_bytes * RESUME_SHARE, self._free_when_refused + LEAST_FREE_BYTES)
+        return free >= needed
 
     def read(self, ref: str) -> bytes:
         """See `Place.read`."""

@@ -66,6 +66,12 @@ class SealedQueue:
         """Why the server does not take what waits; empty where it does."""
         return self._away
 
+    def has_room(self) -> bool:
+        """Whether more may wait: a twentieth of the limit is free, and the disk has room."""
+        with self._mutex:
+            waiting_bytes = sum(self._sizes.values())
+        return waiting_bytes <= 0.95 * self._limit_bytes and self._place.has_room()
+
     def add(self, ref: str, content: bytes) -> None:
         """Puts a blob on disk and returns; the thread sends it.
 

@@ -58,6 +58,22 @@ def test_below_the_reserve_nothing_new_is_written_and_nothing_goes(tmp_path: Pat
     assert [entry["event"] for entry in logs] == ["evidence_stopped", "evidence_resumed"]
 
 
+def test_room_is_noticed_without_anything_to_write(tmp_path: Path) -> None:
+    """Else a worker would be said to be full until its next candidate."""
+    disk = Disk(99 * MIB)
+    store = store_on(tmp_path, disk)
+    with pytest.raises(EvidenceFullError):
+        store.put("probe", IMAGE)
+    phases = []
+    with capture_logs() as logs:
+        for free in (104, 106, 106):
+            disk.free = free * MIB
+            phases.append(store.state.phase)
+    assert phases == ["full", "ok", "ok"]
+    assert store.state.refused == 1
+    assert [entry["event"] for entry in logs] == ["evidence_resumed"]
+
+
 def test_it_does_not_stop_and_go_at_the_edge(tmp_path: Path) -> None:
     disk = Disk(99 * MIB)
     store = store_on(tmp_path, disk)
@@ -75,6 +91,23 @@ def test_what_the_disk_itself_refuses_is_full_too(tmp_path: Path, monkeypatch: p
     with pytest.raises(EvidenceFullError, match="No space left"):
         FolderPlace(tmp_path).write(REF, b"x")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_quota_is_not_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has room and the system refuses: said once, not with every look at the state."""
+
+    def quota(_: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    disk = Disk(500 * MIB)
+    store = store_on(tmp_path, disk)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(os, "fsync", quota)
+        with pytest.raises(EvidenceFullError, match="quota"):
+            store.put("probe", IMAGE)
+    assert store.state.phase == "full"
+    disk.free += 5 * MIB
+    assert [store.state.phase] == ["ok"]
 
 
 _WRITES_TOO_MUCH = """

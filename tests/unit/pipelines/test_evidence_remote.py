@@ -162,6 +162,7 @@ class TestWhileItIsAway:
         wait_until(lambda: bool(queue.away))
         with pytest.raises(EvidenceFullError, match=r"evidence\.waiting_limit_bytes.*does not answer"):
             queue.add("bb/" + "b" * 64 + ".sealed", b"x" * 200)
+        assert queue.has_room()  # 900 of 1,000 bytes, on a disk with room
         queue.close()
         assert len(queue) == 1
 
@@ -173,6 +174,9 @@ class DeadPlace:
 
     def write(self, ref: str, content: bytes) -> None:
         raise EvidenceAwayError(f"evidence {ref}: {len(content)} bytes, and it does not answer")
+
+    def has_room(self) -> bool:
+        return True
 
     def read(self, ref: str) -> bytes:
         raise EvidenceAwayError(ref)
