@@ -127,6 +127,7 @@ class TestALiveCamera:
                 assert after["dropped"]["matcher_away"] > 0
                 assert sums(after)
 
+    @pytest.mark.system  # takes its time
     def test_processes_that_hang_are_replaced(self, live_bench: LiveBench) -> None:
         live_bench.times = replace(live_bench.times, beat_seconds=3.0)
         with live_camera([STRANGER]) as camera:
@@ -169,6 +170,7 @@ def test_a_recording_whose_decoder_dies_fails_with_the_reason(live_bench: LiveBe
         assert sums(live_bench.accounting())
 
 
+@pytest.mark.system  # takes its time
 def test_a_list_that_ends_by_time_ends_while_redis_is_away(live_bench: LiveBench) -> None:
     with live_camera([ANN]) as camera:
         live_bench.add_camera("gate", camera.address)
@@ -189,8 +191,9 @@ def test_a_list_that_ends_by_time_ends_while_redis_is_away(live_bench: LiveBench
                 os.kill(redis, signal.SIGCONT)
 
 
+@pytest.mark.system  # takes its time
 def test_a_stand_by_takes_over_at_once(live_bench: LiveBench) -> None:
-    live_bench.standby, live_bench.load_seconds = True, 6.0
+    live_bench.standby, live_bench.load_seconds = True, 4.0
     live_bench.times = replace(live_bench.times, standby_after_seconds=0.1)
     with live_camera([STRANGER]) as camera:
         live_bench.add_camera("gate", camera.address)
