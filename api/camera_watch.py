@@ -23,6 +23,9 @@ from pipelines.accounting import FrameAccounting
 KEEP_FOR: Final = timedelta(days=400)
 """A year, and time to ask about its first day."""
 
+TOGETHER: Final = 16
+"""Cameras kept in one transaction: whoever else writes waits no longer than for these."""
+
 FORGET_EVERY: Final = timedelta(hours=6)
 MAX_AHEAD: Final = timedelta(minutes=5)
 """A worker's clock may be off, or lie: what it says of a later time is not kept."""
@@ -48,6 +51,7 @@ class CameraWatch:
         self._clock = clock
         self._configured = frozenset(configured)
         self._seen: dict[str, CameraWord] = {}
+        self._kept: dict[str, CameraWord] = {}
         self._forgot_at = clock()
 
     def run_once(self) -> int:
@@ -60,30 +64,39 @@ class CameraWatch:
             deployed = CameraRepository(session).deployed()
         words = self._words.of(self._configured | deployed)
         fresh = [word for word in words if word != self._seen.get(word.camera_id)]
-        if fresh:
+        for start in range(0, len(fresh), TOGETHER):
             with self._database.write() as session:
-                for word in fresh:
-                    self._keep(CameraRepository(session), word)
+                cameras = CameraRepository(session)
+                kept = [word for word in fresh[start : start + TOGETHER] if self._keep(cameras, word)]
+            self._kept |= {word.camera_id: word for word in kept}  # not before the commit
         self._seen = {word.camera_id: word for word in words}
         self._forget()
         return 0
 
-    def _keep(self, cameras: CameraRepository, word: CameraWord) -> None:
+    def _keep(self, cameras: CameraRepository, word: CameraWord) -> bool:
+        """Keeps what is new in a word; False where it is not to be believed."""
         now = self._clock()
         if not word.worker_id or word.reported_at is None or word.reported_at > now + MAX_AHEAD:
-            return
+            return False
         known = cameras.report(word.camera_id)
         if known is not None and word.reported_at < known.reported_at:
-            return  # an older word: another process was faster
+            return False  # an older word: another process was faster
         self._count(cameras, word, known)
-        gaps = [gap for gap in word.gaps if gap.began_at <= now + MAX_AHEAD and gap.began_at > now - KEEP_FOR]
-        if word.log_id:
+        if word.log_id and not self._gaps_are_known(word):
             if known is not None and (known.worker_id, known.log_id) != (word.worker_id, word.log_id):
                 cameras.end_gaps_of_others(word.camera_id, word.worker_id, word.log_id, word.reported_at)
+            gaps = [gap for gap in word.gaps if now - KEEP_FOR < gap.began_at <= now + MAX_AHEAD]
             new, _ = cameras.keep_gaps(word.camera_id, word.worker_id, word.log_id, gaps)
             if new:
                 _log.info("camera_gaps", camera_id=word.camera_id, worker_id=word.worker_id, new=new)
         self._note(cameras, word, known)
+        return True
+
+    def _gaps_are_known(self, word: CameraWord) -> bool:
+        """Whether these very gaps were kept before."""
+        kept = self._kept.get(word.camera_id)
+        told = (word.worker_id, word.log_id, word.gaps)
+        return kept is not None and (kept.worker_id, kept.log_id, kept.gaps) == told
 
     def _count(self, cameras: CameraRepository, word: CameraWord, known: CameraReport | None) -> None:
         if word.accounting is None or word.reported_at is None:

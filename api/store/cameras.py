@@ -46,8 +46,18 @@ class CameraRepository:
             How many were new, and how many known ones ended.
         """
         new = ended = 0
-        for gap in gaps:
-            known = self._session.get(CameraGap, (camera_id, worker_id, log_id, gap.number))
+        told = {gap.number: gap for gap in gaps}
+        rows = self._session.scalars(
+            select(CameraGap).where(
+                CameraGap.camera_id == camera_id,
+                CameraGap.worker_id == worker_id,
+                CameraGap.log_id == log_id,
+                CameraGap.number.in_(told),
+            )
+        )
+        kept = {row.number: row for row in rows}
+        for gap in told.values():
+            known = kept.get(gap.number)
             if known is None:
                 self._session.add(
                     CameraGap(

@@ -195,6 +195,15 @@ class TestKeeping:
         (gate,) = [one for one in reviewer.get("/cameras").json()["items"] if one["camera_id"] == CAMERA]
         assert gate["phase"] == "running"
 
+    def test_gaps_of_a_word_that_was_not_believed_are_kept_with_the_next(
+        self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person
+    ) -> None:
+        told = (gap(clock, 1, -60, -30),)
+        for reported_at in (clock.now + timedelta(hours=1), clock.now):
+            spoken.say(word(clock, gaps=told, reported_at=reported_at))
+            watch.run_once()
+        assert len(gaps_of(reviewer)["gaps"]) == 1
+
     def test_what_is_old_is_forgotten(
         self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, clients: Clients
     ) -> None:
@@ -355,7 +364,7 @@ class TestReading:
             ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"reason": "\ud800"}]})}, "gaps", ()),
             ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD | {"reason": "a\x00b"}]})}, "gaps", ()),
             ({"gaps": json.dumps({"log": "\ud800", "gaps": [TOLD]})}, "log_id", ""),
-            ({"gaps": " " * 70_000}, "gaps", ()),
+            ({"gaps": json.dumps({"log": LOG, "gaps": [TOLD]}) + " " * 70_000}, "gaps", ()),
         ],
     )  # fmt: skip
     def test_what_cannot_be_believed_is_left_out(
