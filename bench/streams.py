@@ -1,0 +1,232 @@
+"""Line 4 of issue 3: eight cameras on two cores, through the worker's real processes; `python -m bench.streams`.
+
+The mix: four sparse cameras, each the same street with one person at a time, begun at another place; four busy ones,
+two of a crowd that crosses a square and two of a stage with listed people and hard cuts. All are 768 × 432 at ten
+pictures a second over RTSP, looked at twice a second while their gate is open. Frames, candidates and memory are those
+the worker itself tells of, and the system of its processes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.acceptance.lines import Figure, at_most, equals, holds
+from bench.acceptance.programs import evaluation_data
+from bench.live.broken_streams import decided_on
+from bench.live.looped import encoded, looped
+from bench.live.site import Site, rtsp_server, site
+from pipelines.accounting import FrameAccounting
+from pipelines.analysis import total_accounting
+from pipelines.bus import ReceivedCandidate
+from pipelines.live.admission import NOT_ADMITTED
+
+SIZE_WH = (768, 432)
+FPS = 10
+INFERENCE_FPS = 2.0
+CORES = 2
+STREET_SECONDS = 30.0
+SPARSE_BEGIN_SECONDS = (0.0, 35.0, 70.0, 105.0)
+RUN_SECONDS = 120.0
+START_SECONDS = 180.0
+LOOK_SECONDS = 5.0
+SETTLE_SHARE = 1 / 6
+"""Of a run; five minutes of thirty."""
+
+MAX_P95_SECONDS = 1.0
+MAX_GROWTH = 0.03
+BY_DESIGN = frozenset({"stopped", "not_searched"})
+"""Reasons of the beginning and the end, not of a machine that is short."""
+
+
+@dataclass(slots=True)
+class Streams:
+    """What eight cameras came to.
+
+    Attributes:
+        seconds: measured.
+        inferred: frames the models saw.
+        frames: what became of all frames, over all cameras.
+        latencies_seconds: from the deciding look to the XADD, of each candidate and revision.
+        memory_mb: of all processes of the worker together, by seconds since it was measured first.
+        problems: what cameras said that is not `running`, by camera.
+    """
+
+    seconds: float = 0.0
+    inferred: int = 0
+    frames: FrameAccounting = field(default_factory=FrameAccounting)
+    latencies_seconds: list[float] = field(default_factory=list)
+    memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Frames lost otherwise than by rate and gate, by reason."""
+        return {reason: count for reason, count in self.frames.dropped.items() if reason not in BY_DESIGN}
+
+    @property
+    def p95_seconds(self) -> float:
+        """Of the latencies; NaN without one."""
+        return float(np.percentile(self.latencies_seconds, 95)) if self.latencies_seconds else float("nan")
+
+    @property
+    def growth(self) -> float:
+        """Memory at the end by memory once settled, less one; each the median of a tenth of the run."""
+        settled = [mb for at, mb in self.memory_mb if at >= SETTLE_SHARE * self.seconds]
+        tenth = max(1, len(self.memory_mb) // 10)
+        if not settled:
+            return float("nan")
+        return float(np.median(settled[-tenth:]) / np.median(settled[:tenth])) - 1
+
+
+def figures(found: Streams) -> Iterator[Figure]:
+    """What the line asks for."""
+    fps = found.inferred / found.seconds if found.seconds else 0.0
+    frames = found.frames
+    text = (
+        f"{fps:.2f} frames/s inferred; {frames.read} read, {frames.not_sampled} not sampled, {frames.gated} gated, "
+        f"{frames.inferred} inferred, {frames.undecodable} undecodable"
+    )
+    yield Figure("eight cameras on two cores", text, "reported", found.inferred > 0)
+    yield equals("frames dropped other than by rate and gate", sum(found.dropped.values()), 0)
+    yield equals("frames unaccounted for", frames.unaccounted, 0)
+    for camera_id, said in sorted(found.problems.items()):
+        yield holds(f"camera {camera_id} runs", False, said)
+    count = len(found.latencies_seconds)
+    yield at_most(
+        f"p95 from the deciding look to its XADD, s, of {count}", found.p95_seconds, MAX_P95_SECONDS
+    )
+    yield at_most("memory at the end by memory once settled, less one", found.growth, MAX_GROWTH)
+
+
+def measure(seconds: float = RUN_SECONDS) -> Iterator[Figure]:
+    """The figures of a run of so many seconds."""
+    yield from figures(run(seconds))
+
+
+def run(seconds: float) -> Streams:
+    """Eight cameras for so many seconds, on `CORES` cores where the machine has more.
+
+    Raises:
+        SiteError: a part did not come up.
+    """
+    with tempfile.TemporaryDirectory(prefix="aiqyn-") as name, ExitStack() as parts:
+        folder = Path(name)
+        footage = mix(folder, seconds + START_SECONDS + 120)
+        _, port = parts.enter_context(rtsp_server(list(footage.values())))
+        cameras = {
+            camera_id: _camera(f"rtsp://127.0.0.1:{port}/{number}")
+            for number, camera_id in enumerate(footage)
+        }
+        here = parts.enter_context(site(folder / "site", cameras, worker={"threads": CORES}))
+        here.publish(evaluation_data() / "faces" / "hamilton" / "references")
+        work = here.start_work("taskset", "-c", _cores())
+        here.wait_for("all cameras run", lambda: all(_settled(here, name) for name in cameras), START_SECONDS)
+        return _measured(here, work.pid, list(cameras), seconds)
+
+
+def mix(folder: Path, seconds: float) -> dict[str, Path]:
+    """The footage of each camera, as long as that; made where it is missing."""
+    data = evaluation_data()
+    street = data / "videos" / "one-by-one-person-detection.mp4"
+    clips = {
+        f"sparse-{number}": (street, begin, STREET_SECONDS)
+        for number, begin in enumerate(SPARSE_BEGIN_SECONDS)
+    }
+    crowd = (data / "videos" / "people-walking.mp4", 0.0, 10.0)
+    stage = (data / "faces" / "hamilton" / "short_hamilton_clip.mp4", 0.0, 9.0)
+    clips |= {"busy-0": crowd, "busy-1": stage, "busy-2": crowd, "busy-3": stage}
+    made: dict[tuple[Path, float, float], Path] = {}
+    for camera_id, (source, begin, length) in clips.items():
+        if (source, begin, length) in made:
+            continue
+        clip = folder / f"{camera_id}-once.mp4"
+        encoded(source, clip, size_wh=SIZE_WH, fps=FPS, begin_seconds=begin, seconds=length)
+        made[source, begin, length] = looped(clip, folder / f"{camera_id}.mp4", seconds=seconds)
+    return {camera_id: made[clip] for camera_id, clip in clips.items()}
+
+
+def _camera(address: str) -> dict[str, Any]:
+    return {"source": address, "inference_fps": INFERENCE_FPS, "allow_local": True, "region_crops": 0}
+
+
+def _cores() -> str:
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))[:CORES]))
+
+
+def _measured(here: Site, pid: int, cameras: list[str], seconds: float) -> Streams:
+    here.candidates()  # what was found until now is not measured
+    before = {name: here.accounting(name) for name in cameras}
+    began, found = time.monotonic(), Streams()
+    while (elapsed := time.monotonic() - began) < seconds:
+        found.memory_mb.append((elapsed, memory_mb(pid)))
+        for name in cameras:
+            state = here.state(name)
+            if state.get("phase") != "running":
+                found.problems[name] = f"{state.get('phase')} {state.get('detail')}".strip()
+        time.sleep(min(LOOK_SECONDS, seconds - elapsed))
+    found.seconds = time.monotonic() - began
+    found.frames = total_accounting(
+        tuple(difference(here.accounting(name), before[name]) for name in cameras)
+    )
+    found.inferred = found.frames.inferred
+    found.latencies_seconds = latencies(here.candidates(), decided_on(here.folder / "work.log"))
+    return found
+
+
+def latencies(received: list[ReceivedCandidate], decided: dict[tuple[str, int], datetime]) -> list[float]:
+    """From the picture a candidate was decided on to the moment Redis gave it its id, in seconds."""
+    return [
+        int(one.entry_id.split("-")[0]) / 1000 - decided[key].timestamp()
+        for one in received
+        if (key := (str(one.candidate.candidate_id), one.candidate.revision)) in decided
+    ]
+
+
+def difference(after: FrameAccounting, before: FrameAccounting) -> FrameAccounting:
+    """What became of the frames between two moments."""
+    return FrameAccounting(
+        read=after.read - before.read,
+        decoded=after.decoded - before.decoded,
+        undecodable=after.undecodable - before.undecodable,
+        not_sampled=after.not_sampled - before.not_sampled,
+        gated=after.gated - before.gated,
+        inferred=after.inferred - before.inferred,
+        dropped={
+            reason: count - before.dropped.get(reason, 0)
+            for reason, count in after.dropped.items()
+            if count > before.dropped.get(reason, 0)
+        },
+    )
+
+
+def memory_mb(pid: int) -> float:
+    """Proportional memory of a process and all below it: what several share is counted once (Linux)."""
+    total, waiting = 0, [pid]
+    while waiting:
+        one = waiting.pop()
+        try:
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text("ascii")
+            total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waiting += map(int, (task / "children").read_text("ascii").split())
+        except (OSError, StopIteration):
+            continue  # it ended meanwhile
+    return total / 1000
+
+
+def _settled(here: Site, camera_id: str) -> bool:
+    """Whether the models saw it, or it was told that there is no room for it."""
+    state = here.state(camera_id)
+    if not state:
+        return False
+    return state["detail"].startswith(NOT_ADMITTED) or here.accounting(camera_id).inferred > 2
