@@ -226,7 +226,15 @@ def perceive_with_weights(config: Config, observing: Observing) -> Perception:
     """The configured models, verified, each call of them measured; run by as many threads as are configured."""
     plan = plan_threads(config.worker)
     in_force = apply_threads(plan.library_threads)
-    _log.info("threads", **asdict(plan), opencv_threads=in_force.opencv, blas_threads=in_force.blas)
+    _log.info(
+        "threads",
+        budget=plan.budget,
+        inference_threads=plan.inference_threads,
+        intra_op_threads=plan.intra_op_threads,
+        max_batch=plan.max_batch,
+        opencv_threads=in_force.opencv,
+        blas_threads=in_force.blas,
+    )
     store = WeightStore(config.paths.weights_dir, load_catalog(config.paths.weights_dir))
     return build_perception(store, replace(PerceptionOptions.of(config, plan), watch_of=observing.watch_of))
 
