@@ -349,6 +349,7 @@ class TestReading:
             ({"updated_at": "soon"}, "reported_at", None),
             ({"updated_at": "0001-01-01T00:00:00+14:00"}, "reported_at", None),
             ({"updated_at": "9999-12-31T23:59:59-14:00"}, "reported_at", None),
+            ({"updated_at": "9000-01-01T00:00:00+00:00"}, "reported_at", None),
             ({"detail": "rtsp://a:b@c/d\n\x1b[31mred" + "x" * 900}, "detail", ("rtsp://***@c/d [31mred" + "x" * 900)[:500]),
             ({"frame_accounting": "["}, "accounting", None),
             ({"frame_accounting": "[" * 5000}, "accounting", None),
