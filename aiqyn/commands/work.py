@@ -36,11 +36,12 @@ def work(
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
     from pipelines.logs import log_to_stderr
-    from pipelines.process_guard import forbid_memory_dumps
+    from pipelines.process_guard import allow_many_files, forbid_memory_dumps
 
     try:
         log_to_stderr()
         forbid_memory_dumps()
+        allow_many_files()
         loaded = load_config(config or default_config_path())
         for note in notes_on(loaded):
             typer.echo(f"note: {note}", err=True)
