@@ -160,7 +160,8 @@ def test_a_crashing_decoder_costs_its_camera_only(live_bench: LiveBench) -> None
 
 
 def test_a_recording_whose_decoder_dies_fails_with_the_reason(live_bench: LiveBench) -> None:
-    live_bench.add_recording("gate", [STRANGER], pictures=4000, motion_gate={"enabled": False})
+    live_bench.slow = True
+    live_bench.add_recording("gate", [STRANGER], pictures=400, motion_gate={"enabled": False})
     live_bench.publish()
     with live_bench.supervised() as supervisor:
         wait_until(lambda: live_bench.accounting().get("inferred", 0) > 0, seconds=30)
