@@ -24,6 +24,9 @@ _TRUSTED_TURNS = 10
 _ASKED_SECONDS = 60.0
 """Over about so long it is seen what a camera whose gate closes really asks for."""
 
+_EXPECTED_SHARE = 0.5
+"""Of its configured rate is what a camera with a gate counts for until it was seen: most scenes are still at times."""
+
 _LEAST_SHARE = 0.1
 """Of its configured rate is set aside even for a camera that has been still for hours."""
 
@@ -112,7 +115,7 @@ class MachineLoad:
             had = figures.get(camera_id)
             known = had is not None and had.turns >= _TRUSTED_TURNS
             seconds = had.recent_held_seconds if had is not None and known else None
-            asked = camera.inference_fps
+            asked = _expected_fps(camera)
             if had is not None and camera_id in self._standing.admitted:
                 asked = self._asked_fps(camera_id, camera, had)
             else:
@@ -123,7 +126,7 @@ class MachineLoad:
     def _asked_fps(self, camera_id: str, camera: CameraConfig, had: TurnFigures) -> float:
         """Frames a second a camera asks for, at most its configured rate."""
         configured, now = camera.inference_fps, self._monotonic()
-        asked = self._asked.setdefault(camera_id, _Asked(configured, had.turns, now))
+        asked = self._asked.setdefault(camera_id, _Asked(_expected_fps(camera), had.turns, now))
         elapsed = now - asked.at_seconds
         if elapsed > 0:
             newest = min(1.0, elapsed / _ASKED_SECONDS)
@@ -150,11 +153,15 @@ def expected_standing(cameras: Mapping[str, CameraConfig], slots: int, usual_sec
         usual_seconds: what a frame takes.
     """
     demands = [
-        Demand(camera_id, camera.inference_fps, camera.priority)
+        Demand(camera_id, _expected_fps(camera), camera.priority)
         for camera_id, camera in cameras.items()
         if scheme_of(camera.source) is not None
     ]
     return Admission(slots, usual_seconds).decide(demands, 0.0)
+
+
+def _expected_fps(camera: CameraConfig) -> float:
+    return camera.inference_fps * (_EXPECTED_SHARE if camera.motion_gate.enabled else 1.0)
 
 
 def first_guess(cameras: Mapping[str, CameraConfig], engines: Callable[[], Engines]) -> float | None:
@@ -167,11 +174,13 @@ def first_guess(cameras: Mapping[str, CameraConfig], engines: Callable[[], Engin
     Raises:
         VisionError: a model failed.
     """
-    live = [camera for camera in cameras.values() if scheme_of(camera.source) is not None]
-    return measure_frame_seconds(engines()) if len(live) > 1 else None
+    crops = [camera.region_crops for camera in cameras.values() if scheme_of(camera.source) is not None]
+    return measure_frame_seconds(engines(), max(crops)) if len(crops) > 1 else None
 
 
-def measure_frame_seconds(engines: Engines, monotonic: Callable[[], float] = time.perf_counter) -> float:
+def measure_frame_seconds(
+    engines: Engines, region_crops: int = 1, monotonic: Callable[[], float] = time.perf_counter
+) -> float:
     """What one frame takes on this machine, one at a time: a first guess, before cameras are measured.
 
     The picture is a wall of 1280 × 720 before which something moves, so that parts of it are searched closely, too;
@@ -179,12 +188,13 @@ def measure_frame_seconds(engines: Engines, monotonic: Callable[[], float] = tim
 
     Args:
         engines: as a session is given them.
+        region_crops: moving parts searched closely.
         monotonic: a clock, seconds.
 
     Raises:
         VisionError: a model failed.
     """
-    with CameraSession(engines, SessionOptions(inference_fps=None)) as session:
+    with CameraSession(engines, SessionOptions(None, region_crops=region_crops)) as session:
         for index in range(2):  # the first ones are slower
             session.infer(_wall(index))
         began = monotonic()

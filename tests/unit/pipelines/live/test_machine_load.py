@@ -35,13 +35,15 @@ def turns(clock: Clock) -> FairTurns:
 
 
 def camera(source: str, **settings: Any) -> CameraConfig:
-    return CameraConfig.model_validate({"source": source, "inference_fps": 5, **settings})
+    return CameraConfig.model_validate(
+        {"source": source, "inference_fps": 5, "motion_gate": {"enabled": False}, **settings}
+    )
 
 
-def cameras() -> dict[str, CameraConfig]:
+def cameras(**settings: Any) -> dict[str, CameraConfig]:
     return {
-        "gate": camera("rtsp://10.0.0.1/main"),
-        "yard": camera("rtsp://10.0.0.2/main"),
+        "gate": camera("rtsp://10.0.0.1/main", **settings),
+        "yard": camera("rtsp://10.0.0.2/main", **settings),
         "film": camera("film.mp4", inference_fps=200),
     }
 
@@ -110,7 +112,7 @@ def test_a_frame_is_measured_without_the_first(clock: Clock) -> None:
             return super().detect(image)
 
     # The whole picture, and the part in which something moves.
-    assert measure_frame_seconds(fake_engines(detector=Slower()), clock) == pytest.approx(0.5)
+    assert measure_frame_seconds(fake_engines(detector=Slower()), 1, clock) == pytest.approx(0.5)
 
 
 def test_nothing_is_measured_where_it_decides_nothing() -> None:
@@ -127,8 +129,17 @@ def quiet_minutes(load: MachineLoad, turns: FairTurns, clock: Clock, minutes: in
         load.admitted(EVERYBODY)
 
 
+GATED = {"motion_gate": {"enabled": True}}
+
+
+def test_a_camera_with_a_gate_counts_half_until_it_was_seen(turns: FairTurns, clock: Clock) -> None:
+    load = MachineLoad(cameras(**GATED), turns, 0.12, clock)
+    assert load.admitted(EVERYBODY) == set(EVERYBODY)
+    assert load.standing.load == pytest.approx(2 * 2.5 * 0.12)
+
+
 def test_a_camera_whose_gate_closes_leaves_room(turns: FairTurns, clock: Clock) -> None:
-    load = MachineLoad(cameras(), turns, 0.12, clock)
+    load = MachineLoad(cameras(**GATED), turns, 0.2, clock)
     quiet_minutes(load, turns, clock, 5)
     assert load.admitted(EVERYBODY) == set(EVERYBODY)
     least = 0.1 * 5 * 0.1
@@ -136,15 +147,13 @@ def test_a_camera_whose_gate_closes_leaves_room(turns: FairTurns, clock: Clock) 
 
 
 def test_a_camera_without_a_gate_keeps_its_room(turns: FairTurns, clock: Clock) -> None:
-    open_gate = {"motion_gate": {"enabled": False}}
-    wanted = cameras() | {"gate": camera("rtsp://10.0.0.1/main", **open_gate)}
-    load = MachineLoad(wanted, turns, 0.12, clock)
+    load = MachineLoad(cameras(), turns, 0.12, clock)
     quiet_minutes(load, turns, clock, 5)
     assert load.admitted(EVERYBODY) == {"gate", "film"}
 
 
 def test_who_waits_long_may_ask_for_more_than_it_gets(turns: FairTurns, clock: Clock) -> None:
-    load = MachineLoad(cameras(), turns, 0.12, clock)
+    load = MachineLoad(cameras(**GATED), turns, 0.12, clock)
     quiet_minutes(load, turns, clock, 5)
     for _ in range(30):
         with turns.turn("film"):
