@@ -42,6 +42,8 @@ class CameraRepository:
     ) -> tuple[int, int]:
         """Keeps gaps by their numbers; one that is known is brought to its end, and not changed any more after it.
 
+        An end that was only taken down at a restart may be followed by another: the gap went on.
+
         Returns:
             How many were new, and how many known ones ended.
         """
@@ -72,9 +74,9 @@ class CameraRepository:
                     )
                 )
                 new += 1
-            elif known.ended_at is None and gap.ended_at is not None:
+            elif known.ended_at is None or known.ended_by_restart:
+                ended += known.ended_at is None and gap.ended_at is not None
                 known.ended_at, known.ended_by_restart = gap.ended_at, gap.ended_by_restart
-                ended += 1
         self._session.flush()
         return new, ended
 

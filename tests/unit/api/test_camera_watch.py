@@ -129,6 +129,21 @@ class TestKeeping:
         assert datetime.fromisoformat(found["ended_at"]) == ends
         assert found["reason"] == "stalled"
 
+    def test_an_end_nobody_saw_is_not_the_last_word_and_one_that_was_seen_is(
+        self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person
+    ) -> None:
+        begun = gap(clock, 1, -60, None)
+        taken_down, seen, later = (clock.now + timedelta(seconds=one) for one in (5, 20, 30))
+        for ended_at, by_restart in (
+            (None, False), (taken_down, True), (None, False), (seen, False), (later, False), (None, False),
+        ):  # fmt: skip
+            spoken.say(word(clock, gaps=(replace(begun, ended_at=ended_at, ended_by_restart=by_restart),)))
+            watch.run_once()
+            clock.forward(seconds=10)
+        (found,) = gaps_of(reviewer)["gaps"]
+        assert datetime.fromisoformat(found["ended_at"]) == seen
+        assert not found["ended_by_restart"]
+
     def test_a_log_begun_anew_numbers_anew_and_ends_what_the_old_one_left_open(
         self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person
     ) -> None:
