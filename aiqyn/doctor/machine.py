@@ -118,7 +118,9 @@ def judge_clock(kernel: KernelClock | None) -> Check:
     if kernel is None:
         return warn("clock", "not known here", "make sure that the clock is synchronised")
     if not kernel.synchronised:
-        fix = "turn on systemd-timesyncd or chrony: candidates, judgements and receipts carry this clock's time"
+        fix = (
+            "turn on systemd-timesyncd or chrony: candidates, judgements and receipts carry this clock's time"
+        )
         return warn("clock", "not synchronised", fix)
     found = f"synchronised, off by {kernel.max_error_seconds:.3f} s at most"
     if kernel.max_error_seconds > LARGE_CLOCK_ERROR_SECONDS:
