@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bench import gate as gate_bench
 from bench import pipeline as pipeline_bench
 from bench import streams as streams_bench
+from bench.acceptance import kills, worker_kills
 from bench.acceptance.lines import Figure, at_least, at_most, equals, holds
 from bench.acceptance.programs import evaluation_data
 from bench.acceptance.tests_run import tests_pass
@@ -16,6 +17,12 @@ MAX_PRESENCE_SECONDS = 1.0
 SOAK_SECONDS = 1800.0
 MAX_PIPELINE_RATIO = 1.15
 MIN_SPEEDUP = 1.7
+
+
+def killed() -> Iterator[Figure]:
+    """Line 2: the bus with everything killed around it, then whole workers."""
+    yield from kills.measure()
+    yield from worker_kills.measure()
 
 
 def gate() -> Iterator[Figure]:
@@ -79,15 +86,6 @@ def revoked() -> Iterator[Figure]:
     )
     yield from tests_pass(
         "templates in locked memory, overwritten when left", "tests/unit/vision/test_memory.py"
-    )
-
-
-def stolen() -> Iterator[Figure]:
-    """Line 7: what a worker's keys and its password do not give."""
-    yield from tests_pass(
-        "Redis 6.2 and 7, shipped rules",
-        "tests/e2e/test_stolen_worker.py",
-        "tests/e2e/test_redis_credentials.py",
     )
 
 

@@ -120,17 +120,17 @@ def _specks(changed: Bool, least_px: float) -> tuple[Int64, Int64]:
     found = found[1:][found[1:, cv2.CC_STAT_AREA] >= least_px].astype(np.int64)
     order = np.argsort(-found[:, cv2.CC_STAT_AREA], kind="stable")[:_MOST_SPECKS]
     found = found[order]
-    corner = found[:, :2]
-    return np.concatenate([corner, corner + found[:, 2:4]], axis=1), found[:, cv2.CC_STAT_AREA]
+    corner, areas = found[:, :2], found[:, cv2.CC_STAT_AREA]
+    boxes = np.concatenate([corner, corner + found[:, 2:4]], axis=1)
+    return np.asarray(boxes, np.int64), np.asarray(areas, np.int64)
 
 
 def _near(boxes: Int64, others: Int64, reach: float) -> Bool:
     """(N, M), which boxes come within `reach` of each other."""
     a, b = boxes[:, np.newaxis], others[np.newaxis]
-    near: Bool = (a[..., :2] <= b[..., 2:] + reach).all(axis=2) & (b[..., :2] <= a[..., 2:] + reach).all(
-        axis=2
-    )
-    return near
+    begins_before = (a[..., :2] <= b[..., 2:] + reach).all(axis=2)
+    ends_after = (b[..., :2] <= a[..., 2:] + reach).all(axis=2)
+    return np.asarray(begins_before & ends_after, np.bool_)
 
 
 def _size_class(areas: Int64) -> Int64:
