@@ -125,6 +125,8 @@ def _write_config(root: Path, material: Material, weights: WeightStore, hold_sec
             CAMERA: {
                 "source": material.source,
                 "inference_fps": material.inference_fps,
+                # Whoever tries the demo names the address, often of a camera played on this very machine.
+                "allow_local": True,
                 **({"recorded_at": now.isoformat()} if sample else {}),
             }
         },

@@ -82,6 +82,8 @@ def revoked() -> Iterator[Figure]:
     """Line 6: from a revocation to the memory of the matching process that comes next."""
     yield from tests_pass(
         "no match later than 2 s after; memory, cores, swap and shared memory scanned",
+        "-m",
+        "system",
         "tests/e2e/test_revocation.py",
     )
     yield from tests_pass(

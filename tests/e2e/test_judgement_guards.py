@@ -298,6 +298,15 @@ def _waiting_candidates(clients: Clients) -> list[dict[str, str]]:
                     "evidence_id": review["probe"]["evidence_id"],
                 }
             )
+    overseer = clients.login("saule")
+    for one in found:
+        held = overseer.post(f"/candidates/{one['candidate_id']}/holds", {"reason": "court order"})
+        one |= {
+            "hold_id": held.json()["hold_id"],
+            "camera_id": "gate",
+            "kind": "privacy_mask",
+            "version": "1",
+        }
     return found
 
 

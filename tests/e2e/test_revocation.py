@@ -31,6 +31,8 @@ from vision.types import Float32
 
 __all__ = ["live_bench"]
 
+pytestmark = pytest.mark.system  # takes its time
+
 LIMIT_SECONDS = 2.0
 """From a revocation to the last match, as the project promises."""
 

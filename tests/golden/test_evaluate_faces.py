@@ -28,6 +28,7 @@ from weights.store import WeightStore
 
 pytestmark = [
     pytest.mark.timeout(900),
+    pytest.mark.system,  # takes its time
     pytest.mark.evaldata,
     pytest.mark.models("centerface", "mobilefacenet-faceplugin", "dlib-resnet"),
 ]

@@ -121,11 +121,13 @@ def test_no_face_is_tracked_across_a_cut(few: Analysis) -> None:
         assert not any(begin < cut - MARGIN_SECONDS and cut + MARGIN_SECONDS < end for cut in cuts)
 
 
+@pytest.mark.system  # takes its time
 def test_among_848_nobody_is_named_wrongly_and_miranda_is_still_found(many: Analysis) -> None:
     assert MIRANDA in {candidate.subject_id for candidate in many.candidates}
     assert wrongly_named(many) == []
 
 
+@pytest.mark.system  # takes its time
 def test_among_848_obama_is_still_his_tracks_first(many: Analysis) -> None:
     firsts = [
         track.best[0].subject_id
@@ -135,11 +137,13 @@ def test_among_848_obama_is_still_his_tracks_first(many: Analysis) -> None:
     assert firsts == [OBAMA]
 
 
+@pytest.mark.system  # takes its time
 def test_among_848_obama_is_found(many: Analysis) -> None:
     """At the strictest supported similarity: 1 and 10 alerts wanted per 1,000 faces lead to the same one."""
     assert OBAMA in {candidate.subject_id for candidate in many.candidates}
 
 
+@pytest.mark.system  # takes its time
 def test_beyond_the_measurement_no_rate_is_claimed_and_one_look_decides_nothing(many: Analysis) -> None:
     assert many.thresholds.expected_false_alerts_per_1000_faces is None
     assert many.thresholds.expected_interval_95 is not None

@@ -83,8 +83,8 @@ def shortened(pairs: Path, folder: Path, count: int) -> Path:
 
 @pytest.mark.models("centerface", "mobilefacenet-faceplugin")
 @pytest.mark.parametrize(("colour", "count", "verdicts"), [
-    ("bgr", 120, {"right"}),
-    ("rgb", 120, {"wrong"}),
+    pytest.param("bgr", 120, {"right"}, marks=pytest.mark.system),  # takes its time
+    pytest.param("rgb", 120, {"wrong"}, marks=pytest.mark.system),
     ("rgb", 20, {"wrong", "cannot tell"}),
 ])  # fmt: skip
 def test_the_colour_order_of_the_default_embedder_is_told(

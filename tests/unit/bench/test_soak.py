@@ -24,6 +24,7 @@ def test_memory_that_is_taken_shows() -> None:
         assert resident_mb() > before + 100
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.models("centerface", "mobilefacenet-faceplugin", "yolov3-tiny", *picture_ids())
 def test_one_pass_over_the_footage() -> None:
     found = soak(minutes=0, settle_minutes=0, inference_fps=0.5)

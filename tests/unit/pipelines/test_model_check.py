@@ -121,6 +121,8 @@ def test_margins_cross_over_with_their_progress() -> None:
 
 
 ENDLESS = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, and that is handed on
 from pipelines.model_check import check_model
 from pipelines.model_report import ModelQuestion
 from tests.model_builders import endless

@@ -63,6 +63,7 @@ def sums(accounting: dict[str, object]) -> bool:
 
 
 class TestALiveCamera:
+    @pytest.mark.system  # takes its time
     def test_it_is_opened_for_a_deployment_and_closed_after_it(self, live_bench: LiveBench) -> None:
         with live_camera([ANN]) as camera:
             live_bench.add_camera("gate", camera.address)
@@ -159,6 +160,7 @@ def test_a_crashing_decoder_costs_its_camera_only(live_bench: LiveBench) -> None
             assert sums(live_bench.accounting("yard"))
 
 
+@pytest.mark.system  # takes its time
 def test_a_recording_whose_decoder_dies_fails_with_the_reason(live_bench: LiveBench) -> None:
     live_bench.slow = True
     live_bench.add_recording("gate", [STRANGER], pictures=400, motion_gate={"enabled": False})
@@ -223,6 +225,7 @@ def kill_matcher(bench: LiveBench, supervisor: Supervisor, *, after: int) -> Non
     wait_until(lambda: matcher_pid(supervisor) not in (0, killed), seconds=40)
 
 
+@pytest.mark.system  # takes its time
 def test_every_frame_of_a_recording_has_one_fate_over_kills_of_the_matcher(live_bench: LiveBench) -> None:
     live_bench.slow = True
     live_bench.add_recording("gate", [STRANGER], pictures=80, motion_gate={"enabled": False})
