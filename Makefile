@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ISSUE ?= 1
+# One more than there are processors: tests wait for processes and clocks as well.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -39,7 +41,7 @@ demo: install ## the main job on embedded defaults: footage in, two blind judgem
 	$(BIN)/aiqyn demo
 
 test: install-dev weights-test ## all tests that need wheels only (under 10 minutes, no root)
-	$(BIN)/python -m pytest -m "not system" --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not system" --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-system: install-dev weights-test ## tests that need Debian packages; installs them where it may
 	deploy/test-system.sh $(BIN)/python

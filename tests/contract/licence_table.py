@@ -22,6 +22,7 @@ STATED_ELSEWHERE = {
     "async-timeout": "Apache-2.0",
     "axe-playwright-python": "MIT (carries axe-core, MPL-2.0)",
     "colorama": "BSD-3-Clause",
+    "tzdata": "Apache-2.0",
 }
 # What metadata written before SPDX expressions calls the licences.
 SPDX = {

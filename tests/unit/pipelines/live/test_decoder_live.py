@@ -22,6 +22,8 @@ from tests.unit.pipelines.live.mjpeg_camera import MjpegCamera, mjpeg_camera
 from tests.unit.pipelines.live.stream_camera import FPS, StreamCamera, stream_camera
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.system  # takes its time
+
 QUICK = SourceSettings(
     allow_local=True,
     open_timeout_seconds=5.0,
