@@ -57,6 +57,7 @@ def own_models() -> Iterator[Figure]:
             yield equals(f"{name} as {family}: exit code", right.exit_code, 0)
     yield from tests_pass(
         "added models used; every wrong family; the paired test of colour and scaling",
+        "-m", "system or not system",
         "tests/unit/weights/test_added.py", "tests/unit/aiqyn/test_weights_add.py", "tests/golden/test_weights_add.py",
     )  # fmt: skip
 
