@@ -12,6 +12,7 @@ import mmap
 import os
 import sys
 import weakref
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,10 @@ class LockedMemory:
             raise ValueError(f"memory for {rows}×{columns} templates cannot be made")
         self._size_bytes = max(4 * rows * columns, 1)  # a mapping cannot be empty
         self._mapping = mmap.mmap(-1, self._size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            # As numpy asks for its own memory: a search reads every template. A kernel may not know it.
+            with suppress(OSError):
+                self._mapping.madvise(mmap.MADV_HUGEPAGE)
         for advice in ("MADV_DONTDUMP", "MADV_DONTFORK"):  # Linux's
             if hasattr(mmap, advice):
                 self._mapping.madvise(getattr(mmap, advice))
