@@ -112,11 +112,6 @@ class CandidatePublisher:
         return self._spool.refused_count
 
     @property
-    def sent_count(self) -> int:
-        """Events Redis has acknowledged, since this process began."""
-        return self._sent
-
-    @property
     def state(self) -> PublisherState:
         """All counts, as of now."""
         spool = self._spool

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from pipelines.config import Config
+from pipelines.config_secrets import placeholder_names
 from pipelines.errors import PipelineError
 from pipelines.live import control
 from pipelines.live.control import AnyMessage, DeathKind
@@ -75,13 +76,12 @@ def decoder_program() -> Program:
 
 def matcher_program(config: Config) -> Program:
     """The matching process; without the secrets of cameras, and without that of Redis, which it is told."""
-    sources = [camera.source for camera in config.cameras.values()]
+    wanted = {name.upper() for camera in config.cameras.values() for name in placeholder_names(camera.source)}
 
     def kept(variable: str) -> bool:
         if not variable.startswith(_NAMED_PREFIX):
             return variable != "AIQYN_REDIS_PASSWORD"
-        placeholder = "{" + variable.removeprefix(_NAMED_PREFIX).lower() + "}"
-        return not any(placeholder in source.lower() for source in sources)
+        return variable.removeprefix(_NAMED_PREFIX).upper() not in wanted
 
     environment = {name: value for name, value in os.environ.items() if kept(name)}
     environment |= thread_variables(1)  # it tells its libraries itself what it was configured to use

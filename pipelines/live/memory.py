@@ -105,11 +105,6 @@ class TwinRecord:
         self._copies_at = (offset + WORD_BYTES, offset + WORD_BYTES + _padded(layout.size))
         self._layout = layout
 
-    @classmethod
-    def size_of(cls, layout: struct.Struct) -> int:
-        """Bytes a record of this layout takes."""
-        return WORD_BYTES + 2 * _padded(layout.size)
-
     @property
     def version(self) -> int:
         """Grows with every `store`."""
