@@ -125,6 +125,7 @@ class CameraRun:
             return False
         session.set_detection_masks(self._masks.detection())
         if picture.still:
+            session.note_gated()
             session.hold(picture.pts_seconds)
             told()
         else:

@@ -187,7 +187,7 @@ class CameraSession:
         Who was seen in the frame inferred last is kept as he was, neither older nor elsewhere; who was not goes on
         ageing and ends in due time. So a track is held only from a look that showed it, and the next look that
         does not ends it within a second. Held for longer than a minute without a look, all end. The frame is
-        not counted here: whoever gates it does.
+        not counted here: whoever took it does (`note_gated`).
         """
         self._go_on(pts_seconds)
         if pts_seconds - self._looked_pts_seconds > MOST_HELD_SECONDS:
@@ -303,6 +303,10 @@ class CameraSession:
     def note_dropped(self, reason: str, frames: int = 1) -> None:
         """Counts frames that the caller had to drop before the session saw them."""
         self._counter.dropped(reason, frames)
+
+    def note_gated(self) -> None:
+        """Counts a frame handed to the caller in which nothing moved, so that the session is shown its time only."""
+        self._counter.gated()
 
     def accounting(self) -> FrameAccounting:
         """What became of every frame so far."""

@@ -42,10 +42,11 @@ class PaintedPicture:
 
 
 class SilentCamera(FrameSource):
-    """Sends some pictures, then nothing until it is told to end."""
+    """Sends some pictures, then nothing until it is told to end; in those after the sixth nothing moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, still: int) -> None:
         super().__init__("rtsp://camera")
+        self._still = still
         self.silent, self.end = threading.Event(), threading.Event()
 
     @property
@@ -62,8 +63,8 @@ class SilentCamera(FrameSource):
         """Holds nothing."""
 
     def _pictures(self) -> Iterator[Picture]:
-        for index in range(6):
-            yield PaintedPicture(index, index / 10)
+        for index in range(6 + self._still):
+            yield PaintedPicture(index, index / 10, still=index >= 6)
         self.silent.set()
         assert self.end.wait(20)
 
@@ -89,7 +90,7 @@ class Played:
         return session.track_count if session else 0
 
 
-def play(*, live: bool) -> Played:
+def play(*, live: bool, still: int = 0) -> Played:
     package = make_package()
     slot = ListSlot(utc_now)
     slot.put(SearchList(package, Gallery(package.templates, package.subject_ids)))
@@ -101,7 +102,7 @@ def play(*, live: bool) -> Played:
         stop=threading.Event(),
         min_looks=3,
     )
-    camera = SilentCamera()
+    camera = SilentCamera(still)
     origin = Origin("gate", "source", None, SourceClock(live=live))
     run = CameraRun(camera, origin, SessionOptions(10.0), slot, parts)
     thread = threading.Thread(target=run.play, args=(lambda: None,))
@@ -114,8 +115,8 @@ def play(*, live: bool) -> Played:
 def playing() -> Iterator[Callable[..., Played]]:
     started: list[Played] = []
 
-    def start(*, live: bool) -> Played:
-        started.append(play(live=live))
+    def start(*, live: bool, still: int = 0) -> Played:
+        started.append(play(live=live, still=still))
         return started[-1]
 
     yield start
@@ -153,3 +154,11 @@ def test_a_recording_keeps_to_its_own_clock(playing: Callable[..., Played]) -> N
     played = playing(live=False)
     time.sleep(1.5)
     assert played.tracks == 1
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_picture_in_which_nothing_moves_is_counted_as_gated(
+    playing: Callable[..., Played], live: bool
+) -> None:
+    accounting = playing(live=live, still=4).run.accounting()
+    assert (accounting.read, accounting.inferred, accounting.gated) == (10, 6, 4)
