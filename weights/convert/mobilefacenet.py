@@ -1,4 +1,4 @@
-"""The MobileFaceNet embedder: its batch of one, declared and baked into the last Reshape, made free."""
+"""The MobileFaceNet embedder: its batch of one, declared and baked into the last Reshape, made free; PReLU split."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from onnx import numpy_helper
 
 from weights.convert import onnx_writer as writer
+from weights.convert.prelu import split_prelu
 from weights.errors import ConversionError
 from weights.spec import Conversion
 
@@ -31,6 +32,7 @@ def convert(sources: Sequence[bytes], _conversion: Conversion) -> bytes:
     target.CopyFrom(numpy_helper.from_array(np.array([-1, _DIMENSION], np.int64), target.name))
     source = next(value.name for value in graph.input if value.name not in weights)
     writer.rename(graph, {source: "images", graph.output[0].name: "embedding"})
+    split_prelu(graph)
     images = writer.image_input("images", "batch", 3, _SIZE_PX, _SIZE_PX)
     embedding = writer.image_input("embedding", "batch", _DIMENSION)
     rebuilt = writer.rebuild(graph, "mobilefacenet", [images], [embedding])

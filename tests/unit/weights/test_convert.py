@@ -13,7 +13,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.unit.weights.builders import DARKNET_CFG, darknet_file, darknet_values
-from weights.convert import convert
+from weights.convert import convert, onnx_writer
+from weights.convert.prelu import split_prelu
 from weights.errors import ConversionError
 from weights.spec import Conversion
 
@@ -181,6 +182,38 @@ def test_mobilefacenet_takes_a_batch_and_gives_the_same_as_one_by_one() -> None:
     assert together.shape == (3, 512)
     for row, image in zip(together, images, strict=True):
         np.testing.assert_allclose(_run(content, image[None])[0][0], row, rtol=1e-4, atol=1e-4)
+
+
+def test_a_prelu_becomes_operators_that_give_the_same() -> None:
+    slopes = np.array([-1.5, -0.1, 0.0, 0.25, 1.0, 2.0], np.float32).reshape(6, 1, 1)
+    nodes = [helper.make_node("PRelu", ["images", "slope"], ["y"])]
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 6, 4, 4])
+        for name in ("images", "y")
+    ]
+    slope = numpy_helper.from_array(slopes, "slope")
+    graph = helper.make_graph(nodes, "bent", values[:1], values[1:], [slope])
+    images = RANDOM.normal(size=(2, 6, 4, 4)).astype(np.float32) * 100
+    split_prelu(graph)
+    rebuilt = onnx_writer.rebuild(graph, "bent", values[:1], values[1:])
+    assert {node.op_type for node in rebuilt.node} == {"Mul", "Relu", "Add"}
+    assert "slope" not in {tensor.name for tensor in rebuilt.initializer}
+    (given,) = _run(onnx_writer.encode(rebuilt, 13), images)
+    np.testing.assert_allclose(given, np.where(images > 0, images, slopes * images), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stored", "message"),
+    [((6,), True, r"not \(C, 1, 1\)"), ((6, 1, 1), False, "not a stored weight")],
+    ids=["one for a column", "computed"],
+)
+def test_a_prelu_of_another_kind_is_refused(shape: tuple[int, ...], stored: bool, message: str) -> None:
+    nodes = [helper.make_node("PRelu", ["x", "slope"], ["y"])]
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 6, 4, 4]) for name in "xy"]
+    slope = numpy_helper.from_array(np.ones(shape, np.float32), "slope")
+    graph = helper.make_graph(nodes, "bent", values[:1], values[1:], [slope] if stored else [])
+    with pytest.raises(ConversionError, match=message):
+        split_prelu(graph)
 
 
 def test_mobilefacenet_with_another_end_is_refused() -> None:
