@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 KEY_FRAME_SECONDS = 1.0
@@ -26,13 +28,7 @@ def encoded(
         seconds: how long it is.
     """
     with av.open(str(clip)) as source, av.open(str(into), "w") as target:
-        stream = target.add_stream(
-            "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency"}
-        )
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height = size_wh
-        stream.pix_fmt = "yuv420p"
-        stream.gop_size = max(1, round(KEY_FRAME_SECONDS * fps))
+        stream = _camera_stream(target, size_wh, fps)
         first = None
         written = 0
         for frame in source.decode(video=0):
@@ -49,6 +45,62 @@ def encoded(
                 written += 1
         target.mux(stream.encode())
     return into
+
+
+def _camera_stream(target: OutputContainer, size_wh: tuple[int, int], fps: int) -> VideoStream:
+    stream = target.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency"})
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height = size_wh
+    stream.pix_fmt = "yuv420p"
+    stream.gop_size = max(1, round(KEY_FRAME_SECONDS * fps))
+    return stream
+
+
+def compiled(
+    clip: Path, into: Path, stretches: Sequence[tuple[float, float]], *, size_wh: tuple[int, int], fps: int
+) -> Path:
+    """Stretches of a clip one after another, in any order and as often as wanted, as a camera would send them.
+
+    Args:
+        clip: footage of any kind; the pictures of its stretches are held in memory, once each.
+        into: the MP4 to be written.
+        stretches: begin and end of each, seconds from the clip's first picture.
+        size_wh: width and height they are scaled to.
+        fps: pictures a second they are resampled to, by their time.
+    """
+    pictures = _pictures(
+        clip, {each for begin, end in stretches for each in _grid(begin, end, fps)}, size_wh, fps
+    )
+    with av.open(str(into), "w") as target:
+        stream = _camera_stream(target, size_wh, fps)
+        written = 0
+        for begin, end in stretches:
+            for number in _grid(begin, end, fps):
+                shown = pictures[min(number, max(pictures))]
+                shown.pts, shown.time_base = written, Fraction(1, fps)
+                target.mux(stream.encode(shown))
+                written += 1
+        target.mux(stream.encode())
+    return into
+
+
+def _grid(begin_seconds: float, end_seconds: float, fps: int) -> range:
+    return range(round(begin_seconds * fps), round(end_seconds * fps))
+
+
+def _pictures(clip: Path, wanted: set[int], size_wh: tuple[int, int], fps: int) -> dict[int, av.VideoFrame]:
+    """The wanted pictures by their number at this rate."""
+    pictures: dict[int, av.VideoFrame] = {}
+    with av.open(str(clip)) as source:
+        first, number = None, 0
+        for frame in source.decode(video=0):
+            first = frame.time if first is None else first
+            at_seconds = (frame.time or 0.0) - (first or 0.0)
+            while number <= at_seconds * fps:
+                if number in wanted:
+                    pictures[number] = frame.reformat(*size_wh, format="yuv420p")
+                number += 1
+    return pictures
 
 
 def looped(clip: Path, into: Path, *, seconds: float) -> Path:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench.streams import Streams, difference, figures, latencies, memory_mb
+from bench.streams import Streams, difference, figures, latencies, memory_mb, sparse_stretches
 from pipelines.accounting import FrameAccounting
 
-GOOD = FrameAccounting(read=100, decoded=100, not_sampled=60, gated=20, inferred=20)
+GOOD = FrameAccounting(read=144_000, decoded=144_000, not_sampled=115_200, gated=14_400, inferred=14_400)
 
 
 def failed(found: Streams) -> list[str]:
@@ -38,9 +38,27 @@ def test_a_good_run_passes(good: Streams) -> None:
 
 
 def test_frames_dropped_by_a_machine_that_is_short_are_told(good: Streams) -> None:
-    good.frames = FrameAccounting(read=3, decoded=3, inferred=1, dropped={"overtaken": 1, "stopped": 1})
+    dropped = {"overtaken": 1, "stopped": 1}
+    good.frames = FrameAccounting(read=144_000, decoded=144_000, inferred=143_998, dropped=dropped)
     assert good.dropped == {"overtaken": 1}
     assert failed(good) == ["frames dropped other than by rate and gate"]
+
+
+def test_frames_that_vanish_from_the_accounting_are_told(good: Streams) -> None:
+    good.frames = FrameAccounting(read=129_600, decoded=129_600, not_sampled=115_200, inferred=14_400)
+    assert failed(good) == ["frames told of by frames sent"]
+
+
+def test_a_sparse_camera_shows_one_visit_in_each_round() -> None:
+    for begin in (0.0, 30.0, 90.0):
+        stretches = sparse_stretches((0.5, 4.5, 22.0), begin, 120.0)
+        assert sum(until - since for since, until in stretches) == pytest.approx(120.0)
+        visits = [number for number, (since, _) in enumerate(stretches) if since == 4.5]
+        (visit,) = visits
+        assert sum(until - since for since, until in stretches[:visit]) == pytest.approx(begin)
+        assert all(
+            0.5 <= since <= until <= 4.5 for since, until in stretches[:visit] + stretches[visit + 1 :]
+        )
 
 
 def test_a_camera_that_does_not_run_is_told(good: Streams) -> None:
