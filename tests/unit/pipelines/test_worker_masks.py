@@ -13,7 +13,7 @@ from aiqyn.embedded.redis import EmbeddedRedis
 from pipelines.camera_masks import MasksInForce
 from pipelines.live.camera_slot import Masks
 from pipelines.overlay_package import CameraOverlays, OverlaySender
-from pipelines.worker import WorkerPlace
+from pipelines.worker_place import WorkerPlace
 from tests.fake_engine import frame
 from tests.unit.pipelines.session_play import someone
 from tests.worker_bench import ANN, BEA, Bench
