@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,6 +164,18 @@ class TestTheWorkersSide:
             assert not follower.refresh()
             assert follower.cameras == {"w1:hall": HALL}
         assert not self.follower(redis_server, keys, tmp_path).cameras.keys() - {"w1:hall"}
+
+    def test_what_is_no_text_is_refused_and_replaced(
+        self, redis_server: EmbeddedRedis, store: KeyStore, keys: WorkerKeys, tmp_path: Path
+    ) -> None:
+        """On Redis 6.2 a worker can put another kind of value there; on 7 it cannot."""
+        api = redis_server.connect()
+        follower = self.follower(redis_server, keys, tmp_path)
+        with suppress(NoPermissionError):
+            redis_server.connect("worker:w1").hset(cameras_key("w1"), "x", "y")
+        assert not follower.refresh()
+        CameraSender(api, store.galleries_key()).send(GIVEN)
+        assert follower.refresh()
 
     def test_no_other_worker_reads_or_writes_them(self, redis_server: EmbeddedRedis, store: KeyStore) -> None:
         CameraSender(redis_server.connect(), store.galleries_key()).send(GIVEN)

@@ -59,6 +59,7 @@ def test_whoever_is_under_a_drawn_mask_is_nobody_from_the_first_picture_on(bench
         detection=(LEFT,) if kind == "detection" else None,
     )
     assert found(bench) == {"s-bea"}
+    assert (int(bench.state("gate")["masked_detections"]) > 0) == (kind == "detection")
 
 
 @pytest.mark.parametrize("kind", ["privacy_masks", "detection_masks"])
