@@ -112,8 +112,10 @@ class CameraRun:
         """
         if self._origin.clips is not None:
             self._origin.clips.config = clip
-        if another_scene or options != self._options:
-            self._renew = _Renewal(options, self._openings() if another_scene else None)
+        pending = self._renew
+        awaited = self._openings() if another_scene else pending.openings if pending else None
+        if another_scene or pending is not None or options != self._options:
+            self._renew = _Renewal(options, awaited)
 
     def _openings(self) -> int:
         return self._source.openings if isinstance(self._source, CountsUpstream) else 0

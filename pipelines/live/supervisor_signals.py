@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -51,6 +52,15 @@ class Signalled(Protocol):
         """Reads the settings again."""
 
 
+def _has_terminal() -> bool:
+    """Whether this process has a terminal, and that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 class EarlyReload:
     """SIGHUP before there is anybody to read the settings again: remembered, where it would end the process."""
 
@@ -64,13 +74,17 @@ class EarlyReload:
 
 @contextmanager
 def ended_by_signals(supervisor: Signalled) -> Iterator[None]:
-    """SIGTERM and SIGINT end it in order; SIGHUP has it read its settings again."""
+    """SIGTERM and SIGINT end it in order; SIGHUP has it read its settings again, and ends it with its terminal."""
+    began_on_terminal = _has_terminal()
 
     def end(*_: object) -> None:
         supervisor.stop()
 
     def reload(*_: object) -> None:
-        supervisor.reload()
+        if began_on_terminal and not _has_terminal():
+            supervisor.stop()
+        else:
+            supervisor.reload()
 
     wanted = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from pipelines.config_gate import GateSettings
 from pipelines.given_cameras import CameraSender, GivenCamera, GivenCameras
-from tests.live_bench import ROOT, LiveBench, decoder_pid, live_bench, matcher_pid
+from tests.live_bench import LiveBench, decoder_pid, live_bench, matcher_pid
 from tests.live_camera import LiveCamera, live_camera
 from tests.live_site import Site
 from tests.unit.pipelines.live.test_supervisor import sums
@@ -205,21 +203,6 @@ class TestAtOddMoments:
             site.reload(supervisor)
             wait_until(lambda: bench.phase() == "running", seconds=40)
             assert sums(bench.accounting())
-
-    def test_a_signal_before_there_is_a_supervisor_ends_nothing(self, tmp_path: Any) -> None:
-        code = (
-            "import os, signal\n"
-            "from pipelines.live.supervisor_signals import EarlyReload\n"
-            "early = EarlyReload()\n"
-            "os.kill(os.getpid(), signal.SIGHUP)\n"
-            "print(early.came)\n"
-        )
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
-        )
-        assert done.stdout.strip() == "True"
 
     def test_hundreds_of_idle_cameras(self, site: Site, gate: LiveCamera) -> None:
         """None is in a deployment but the first: what it takes to read them all and to have all of them told."""
