@@ -19,6 +19,7 @@ COMMANDS: tuple[str, ...] = (
     "receipt",
     "users",
     "overlays",
+    "cameras",
     "enrol",
     "evaluate",
     "bench",

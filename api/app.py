@@ -20,6 +20,7 @@ from api.routes import (
     cameras,
     candidates,
     evidence,
+    given_cameras,
     holds,
     overlays,
     previews,
@@ -73,7 +74,19 @@ def create_app(services: Services) -> Application:
     app.state.services = services
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
+    parts = (
+        auth,
+        reviews,
+        evidence,
+        candidates,
+        holds,
+        cameras,
+        given_cameras,
+        previews,
+        overlays,
+        records,
+        service,
+    )
     for part in parts:
         app.include_router(part.router)
     _mount_console(app)

@@ -42,6 +42,8 @@ class CameraWord:
         accounting: what became of its frames since it was opened last; None where that does not add up.
         log_id: which log its gaps are numbered in; empty where none is told.
         gaps: the newest, oldest first.
+        masked_detections: dropped under a detection mask since its process began.
+        settings_note: what of its worker's settings is not in force, in a line; empty: nothing.
     """
 
     camera_id: str
@@ -54,6 +56,8 @@ class CameraWord:
     accounting: FrameAccounting | None
     log_id: str
     gaps: tuple[GapRecord, ...]
+    masked_detections: int = 0
+    settings_note: str = ""
 
 
 class Words(Protocol):
@@ -105,6 +109,8 @@ def read_word(camera_id: str, state: Mapping[str, str]) -> CameraWord:
         accounting=_accounting(state.get("frame_accounting", "")),
         log_id=log_id,
         gaps=gaps,
+        masked_detections=_number(state.get("masked_detections", "")),
+        settings_note=_line(state.get("settings", "")),
     )
 
 
@@ -146,6 +152,10 @@ def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise ValueError("no count")
     return value
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 def _moment(text: str) -> datetime | None:

@@ -24,10 +24,17 @@ class CameraOut(Wire):
     reported_at: datetime | None
     silent: bool = Field(description="its worker is not heard any more; what it does now nobody knows")
     frame_accounting: FrameAccountingOut | None = Field(description="since it was opened last")
+    masked_detections: int = Field(
+        description="people, vehicles and faces dropped under a detection mask since its worker's process began"
+    )
+    settings_note: str = Field(
+        description="what of its worker's settings is not in force, in a line: refused, or waiting for a restart; empty: "
+        "nothing"
+    )
 
 
 class CameraList(Wire):
-    """Every camera that is configured, deployed or was ever heard of."""
+    """Every camera that is configured, given, deployed or was ever heard of."""
 
     items: list[CameraOut]
 
@@ -81,6 +88,7 @@ def camera_out(view: CameraView) -> CameraOut:
         return CameraOut(
             camera_id=view.camera_id, worker_id=None, phase="unknown", detail="", searched=False,
             gallery_version=None, reported_at=None, silent=True, frame_accounting=None,
+            masked_detections=0, settings_note="",
         )  # fmt: skip
     counted: dict[str, Any] = report.counted
     return CameraOut(
@@ -93,6 +101,8 @@ def camera_out(view: CameraView) -> CameraOut:
         reported_at=report.reported_at,
         silent=view.silent,
         frame_accounting=FrameAccountingOut(**counted) if counted else None,
+        masked_detections=report.masked_detections,
+        settings_note=report.settings_note,
     )
 
 

@@ -17,6 +17,7 @@ from api.camera_hashes import CameraWord, Words
 from api.clock import Clock
 from api.store.cameras import CameraRepository
 from api.store.engine import Database
+from api.store.given_cameras import GivenCameraRepository
 from api.store.models import CameraReport
 from pipelines.accounting import FrameAccounting
 
@@ -61,8 +62,8 @@ class CameraWatch:
             BusError: Redis is away or refuses.
         """
         with self._database.read() as session:
-            deployed = CameraRepository(session).deployed()
-        words = self._words.of(self._configured | deployed)
+            known = CameraRepository(session).deployed() | GivenCameraRepository(session).camera_ids()
+        words = self._words.of(self._configured | known)
         fresh = [word for word in words if word != self._seen.get(word.camera_id)]
         for start in range(0, len(fresh), TOGETHER):
             with self._database.write() as session:
@@ -121,6 +122,7 @@ class CameraWatch:
         row.worker_id, row.phase, row.detail = word.worker_id, word.phase, word.detail
         row.deployment_id, row.gallery_version = word.deployment_id, word.gallery_version
         row.reported_at, row.log_id = word.reported_at, word.log_id or row.log_id
+        row.masked_detections, row.settings_note = word.masked_detections, word.settings_note
         cameras.add(row)
 
     def _forget(self) -> None:

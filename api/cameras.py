@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from api.clock import Clock
 from api.errors import BadRequestError, NotFoundError
 from api.store.cameras import CameraRepository
 from api.store.engine import Database
+from api.store.given_cameras import GivenCameraRepository
 from api.store.models import CameraDay, CameraGap, CameraReport
 from pipelines.live.gap_records import EARLIEST_YEAR, LATEST_YEAR
 
@@ -83,12 +86,13 @@ class CameraService:
         self._configured = frozenset(configured)
 
     def all(self) -> tuple[CameraView, ...]:
-        """Every camera that is configured, deployed or was ever heard of, by its id."""
+        """Every camera that is configured, given, deployed or was ever heard of, by its id."""
         now = self._clock()
         with self._database.read() as session:
             cameras = CameraRepository(session)
             reports = {row.camera_id: row for row in cameras.reports()}
-            known = {*self._configured, *cameras.deployed(), *reports}
+            given = {one.camera_id for one in GivenCameraRepository(session).current() if one.active}
+            known = {*self._configured, *cameras.deployed(), *given, *reports}
         return tuple(
             CameraView(camera_id, reports.get(camera_id), _is_silent(reports.get(camera_id), now))
             for camera_id in sorted(known)
@@ -97,7 +101,7 @@ class CameraService:
     def check_known(self, camera_id: str) -> None:
         """Raises `NotFoundError` where there is no such camera."""
         with self._database.read() as session:
-            self._known(CameraRepository(session), camera_id)
+            self._known(session, camera_id)
 
     def gaps(self, camera_id: str, since: datetime | None, until: datetime | None) -> GapList:
         """When a camera gave nothing to look at.
@@ -115,7 +119,7 @@ class CameraService:
         begin, end = _stretch(since, until, now)
         with self._database.read() as session:
             cameras = CameraRepository(session)
-            report = self._known(cameras, camera_id)
+            report = self._known(session, camera_id)
             rows = cameras.gaps(camera_id, begin, end, MAX_GAPS + 1)
             missing = cameras.missing(camera_id, begin, end)
         found = [*map(_gap, rows[:MAX_GAPS]), *_unheard(report, begin, min(end, now), now)]
@@ -138,12 +142,13 @@ class CameraService:
             )
         with self._database.read() as session:
             cameras = CameraRepository(session)
-            self._known(cameras, camera_id)
+            self._known(session, camera_id)
             return tuple(cameras.days(camera_id, begin, end))
 
-    def _known(self, cameras: CameraRepository, camera_id: str) -> CameraReport | None:
-        report = cameras.report(camera_id)
-        if report is None and camera_id not in self._configured | cameras.deployed():
+    def _known(self, session: Session, camera_id: str) -> CameraReport | None:
+        cameras = CameraRepository(session)
+        report, given = cameras.report(camera_id), GivenCameraRepository(session).newest(camera_id)
+        if report is None and camera_id not in self._configured | cameras.deployed() and not given:
             raise NotFoundError("no such camera")
         return report
 

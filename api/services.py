@@ -15,6 +15,7 @@ from api.controls import ControlLibrary
 from api.desk import ReviewDesk
 from api.evidence import EvidenceCabinet
 from api.galleries import GalleryService
+from api.given_cameras import CameraPublisher, GivenCameraService
 from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
@@ -75,6 +76,8 @@ class Services:
     previews: PreviewService
     overlays: OverlayService
     overlay_publisher: OverlayPublisher | None
+    given_cameras: GivenCameraService
+    camera_publisher: CameraPublisher | None
     bus: Bus | None
     outbox: OutboxPublisher | None
     metrics: ServiceMetrics
@@ -152,6 +155,8 @@ def build_services(
     camera_watch = CameraWatch(database, bus.words, clock, configured=configured) if bus else None
     overlays = OverlayService(database, clock)
     publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
+    given_cameras = GivenCameraService(database, clock, keys.worker_ids)
+    camera_publisher = CameraPublisher(given_cameras, database, bus.given_cameras, clock) if bus else None
     services = Services(
         settings=settings,
         database=database,
@@ -177,6 +182,8 @@ def build_services(
         previews=PreviewService(database, cameras, bus.previews if bus else None, clock),
         overlays=overlays,
         overlay_publisher=publisher,
+        given_cameras=given_cameras,
+        camera_publisher=camera_publisher,
         bus=bus,
         outbox=outbox,
         metrics=metrics,
@@ -237,6 +244,10 @@ def _background(services: Services) -> Background:
     if services.overlay_publisher is not None:
         loops.append(
             BackgroundLoop("overlays", services.overlay_publisher.run_once, GALLERY_INTERVAL_SECONDS)
+        )
+    if services.camera_publisher is not None:
+        loops.append(
+            BackgroundLoop("given-cameras", services.camera_publisher.run_once, GALLERY_INTERVAL_SECONDS)
         )
     if services.templates is not None:
         loops.append(BackgroundLoop("templates", services.templates.run_once, GALLERY_INTERVAL_SECONDS))

@@ -24,6 +24,7 @@ from pipelines.bus_address import BusSecurity
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate, utc_now
 from pipelines.gallery_bus import GalleryPublisher
+from pipelines.given_cameras import CameraSender
 from pipelines.overlay_package import OverlaySender
 from pipelines.streams import connect, ensure_streams
 from pipelines.tracing import SpanAbout, Tracing
@@ -86,6 +87,7 @@ class Bus:
         self.galleries = GalleryPublisher(redis, keys.galleries_key())
         self.words = CameraHashes(redis)
         self.overlays = OverlaySender(redis, keys.galleries_key())
+        self.given_cameras = CameraSender(redis, keys.galleries_key())
         self.cameras = CameraReports(redis)
         self.previews = PreviewBox(redis)
         self.trimmer = StreamTrimmer(redis, ages or {})

@@ -5,7 +5,7 @@ has neither these nor keys that may only be read; there every command of a user 
 on 6.2 what would be harmful in combination goes to users of its own (`worker:<id>:jobs`, `…:previews`), and the
 rest is chosen so that no combination writes another's data: XADD and HSET never replace a value of another
 type, and the streams exist from the start (`pipelines.streams.ensure_streams`). Where a worker could make a
-value that is not there yet (its own cameras' overlays, on 6.2 alone), it is of a type their reader refuses and
+value that is not there yet (its own cameras' overlays, the cameras it is given; on 6.2 alone), it is of a type their reader refuses and
 the service's SET replaces.
 
 What no rule of Redis can forbid: XADD takes MAXLEN and explicit ids, so who holds a worker's password can drop
@@ -81,7 +81,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAccount:
-    """A worker and the cameras whose state and previews it writes."""
+    """A worker and the cameras whose state and previews it writes.
+
+    Beside those named, every camera whose id begins with the worker's own and a colon: `worker-1:hall`. Such a one
+    can be given to the worker (`pipelines.given_cameras`) without another ACL file.
+    """
 
     worker_id: str
     camera_ids: tuple[str, ...] = ()
@@ -178,7 +182,14 @@ def api_account() -> User:
                 ("set", "del", "hset", "hdel"),
                 (f"{streams.GALLERY_PREFIX}*",),
             ),
-            Grant(("set", "del"), (f"{streams.PREVIEW_WANTED_PREFIX}*", f"{streams.OVERLAYS_PREFIX}*")),
+            Grant(
+                ("set", "del"),
+                (
+                    f"{streams.PREVIEW_WANTED_PREFIX}*",
+                    f"{streams.OVERLAYS_PREFIX}*",
+                    f"{streams.CAMERAS_PREFIX}*",
+                ),
+            ),
             Grant(("publish",), channels=(streams.GALLERY_CHANNEL,)),
             Grant(("hgetall", "get"), (f"{streams.CAMERA_PREFIX}*", f"{streams.PREVIEW_PREFIX}*"), "r"),
         ),
@@ -187,28 +198,30 @@ def api_account() -> User:
 
 def worker_accounts(worker: WorkerAccount, *, selectors: bool) -> list[User]:
     """One worker: adds what it saw, reads its own galleries, writes the state of its own cameras."""
-    cameras = tuple(streams.camera_key(_literal(camera)) for camera in worker.camera_ids)
-    previews = tuple(streams.preview_key(camera) for camera in worker.camera_ids)
-    told = tuple(
-        key(camera)
-        for key in (streams.overlays_key, streams.preview_wanted_key)
-        for camera in worker.camera_ids
-    )
+    own = f"{checked_account_name(worker.worker_id, 'worker')}:"
+    if own == streams.WANTED:
+        raise SealingError(f"worker id {worker.worker_id!r} means something else in Redis: choose another id")
+    ids = (f"{own}*", *map(_literal, worker.camera_ids))
+    cameras = tuple(streams.camera_key(camera) for camera in ids)
+    previews = tuple(streams.preview_key(camera) for camera in ids)
+    told = tuple(key(camera) for key in (streams.overlays_key, streams.preview_wanted_key) for camera in ids)
     main = (
         Grant((_ALWAYS,)),
         Grant(("xadd",), (streams.CANDIDATES, streams.TRAFFIC, streams.DEAD)),
         Grant(("get", "hgetall"), (f"{streams.GALLERY_PREFIX}*:{worker.worker_id}",), "r"),
         Grant(("subscribe", "unsubscribe"), channels=(streams.GALLERY_CHANNEL,)),
-        *((Grant(("hset",), cameras), Grant(("get",), told, "r")) if cameras else ()),
+        Grant(("hset",), cameras),
+        Grant(("get",), (streams.cameras_key(worker.worker_id), *told), "r"),
     )
     jobs = Grant(("xreadgroup", "xack"), (streams.JOBS,))
     preview = Grant(("set",), previews)
     if selectors:
-        return [User(worker.user, (*main, jobs, *((preview,) if previews else ())))]
-    users = [User(worker.user, main), User(f"{worker.user}:jobs", (Grant((_ALWAYS,)), jobs))]
-    if previews:
-        users.append(User(preview_user(worker.worker_id), (Grant((_ALWAYS,)), preview)))
-    return users
+        return [User(worker.user, (*main, jobs, preview))]
+    return [
+        User(worker.user, main),
+        User(f"{worker.user}:jobs", (Grant((_ALWAYS,)), jobs)),
+        User(preview_user(worker.worker_id), (Grant((_ALWAYS,)), preview)),
+    ]
 
 
 def integrator_account(integrator_id: str) -> User:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,6 +14,7 @@ from pipelines.accounting import FrameAccounting
 from pipelines.analysis import total_accounting
 from pipelines.camera_masks import MasksInForce
 from pipelines.camera_sources import CountsUpstream
+from pipelines.config_evidence import ClipConfig
 from pipelines.errors import PipelineError
 from pipelines.findings import Finding
 from pipelines.search_lists import ListSlot, SearchList
@@ -52,6 +53,21 @@ def _converted(session: CameraSession, picture: Picture) -> Frame:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """Another session is wanted.
+
+    Attributes:
+        options: of it.
+        openings: of the source when it was asked for; with the next one another scene begins. None: the same goes on.
+        begun: whether the session of before has ended, and the other scene is awaited.
+    """
+
+    options: SessionOptions
+    openings: int | None
+    begun: bool = False
+
+
 class CameraRun:
     """Plays one source to its end, searching the list that is in force at each frame."""
 
@@ -71,6 +87,8 @@ class CameraRun:
         self._using = threading.Lock()
         self._last_picture_seconds = time.monotonic()
         self._over = threading.Event()
+        self._renew: _Renewal | None = None
+        self._masked_before = 0
         self.candidates = 0
         self.lost = 0
 
@@ -78,6 +96,40 @@ class CameraRun:
     def in_force(self) -> SearchList | None:
         """The list searched at the last frame."""
         return self._in_force
+
+    @property
+    def masked_detections(self) -> int:
+        """What was dropped under a detection mask so far."""
+        return self._masked_before + (self._session.masked_detections if self._session else 0)
+
+    def change(self, options: SessionOptions, clip: ClipConfig, *, another_scene: bool) -> None:
+        """Goes by other options from the next picture on; from any thread.
+
+        Args:
+            options: take the place of those before.
+            clip: how much of what comes is kept around a candidate.
+            another_scene: whether the pictures that come soon are of another place: nobody seen so far is seen on.
+        """
+        if self._origin.clips is not None:
+            self._origin.clips.config = clip
+        pending = self._renew
+        awaited = self._openings() if another_scene else pending.openings if pending else None
+        if another_scene or pending is not None or options != self._options:
+            self._renew = _Renewal(options, awaited)
+
+    def _openings(self) -> int:
+        return self._source.openings if isinstance(self._source, CountsUpstream) else 0
+
+    def _renew_session(self) -> None:
+        """Ends the session where its options have changed; once more where the other scene begins."""
+        renew = self._renew
+        if renew is None or (renew.begun and renew.openings == self._openings()):
+            return
+        self._end_session()
+        self._in_force, self._options = None, renew.options
+        over = renew.openings is None or renew.openings != self._openings()
+        if self._renew is renew:
+            self._renew = None if over else replace(renew, begun=True)
 
     def accounting(self) -> FrameAccounting:
         """What became of every frame of this source so far, upstream of here too."""
@@ -119,6 +171,7 @@ class CameraRun:
     def _take(self, picture: Picture, told: Callable[[], None]) -> bool:
         """Looks at one picture; False where this source is to be left."""
         self._origin.came(picture)
+        self._renew_session()
         session = self._ready_session()
         if session is None:
             self._drop("not_searched" if not self._parts.stop.is_set() else "stopped")
@@ -280,4 +333,5 @@ class CameraRun:
         if self._session is not None:
             self._session.end_tracks()
             self._before = total_accounting((self._before, self._session.accounting()))
+            self._masked_before += self._session.masked_detections
             self._session = None

@@ -18,6 +18,10 @@ class CountsUpstream(Protocol):
     Its pictures are those the inference rate asks for; what became of the others it says itself.
     """
 
+    @property
+    def openings(self) -> int:
+        """How often what it reads was opened so far."""
+
     def upstream(self) -> FrameAccounting:
         """Every frame but those handed out here; may be asked at any time, from any thread, after `close` too."""
 

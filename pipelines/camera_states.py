@@ -9,7 +9,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import structlog
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from pipelines.bus import PublisherState
 from pipelines.camera_status import CameraStatus
@@ -17,6 +19,8 @@ from pipelines.evidence import EvidenceState
 from pipelines.list_keeper import ListKeeper
 from pipelines.live.gaps import GapLog
 from pipelines.streams import bus_errors, camera_key
+
+_log = structlog.get_logger(__name__)
 
 STATUS_SECONDS = 1.0
 GAPS_SECONDS = 30.0
@@ -52,8 +56,11 @@ class CameraStates:
         self._evidence = evidence
         self._next_seconds = 0.0
         self._gaps_told: dict[str, tuple[float, str]] = {}
+        self._forbidden: set[str] = set()
+        self.note = ""
+        """What stands in the settings file and is not in force."""
 
-    def tell(self, statuses: Mapping[str, CameraStatus], spool: PublisherState, *, now: bool = False) -> None:
+    def tell(self, statuses: Mapping[str, CameraStatus], spool: PublisherState, *, now: bool = False) -> bool:
         """Writes the hash of every camera, if it is time.
 
         Args:
@@ -61,11 +68,14 @@ class CameraStates:
             spool: what the worker's candidates came to.
             now: whether it is time already.
 
+        Returns:
+            Whether it was time.
+
         Raises:
             BusError: Redis is away or refused.
         """
         if not now and time.monotonic() < self._next_seconds:
-            return
+            return False
         self._next_seconds = time.monotonic() + STATUS_SECONDS
         stored = self._evidence()
         evidence = {
@@ -75,13 +85,35 @@ class CameraStates:
             "evidence_refused": stored.refused,
         }
         waiting = {"candidates_waiting": spool.waiting, "candidates_refused": spool.lost_total}
-        with bus_errors("the state of the cameras cannot be told"):
+        with (
+            bus_errors("the state of the cameras cannot be told"),
+            self._redis.pipeline(transaction=False) as pipe,
+        ):
+            told: dict[str, dict[str, str]] = {}
             for camera_id, status in statuses.items():
-                gaps = self._gaps_to_tell(camera_id)
+                gaps = told[camera_id] = self._gaps_to_tell(camera_id)
                 fields = self._fields(camera_id, status) | waiting | evidence | gaps
-                self._redis.hset(camera_key(camera_id), mapping=fields)
-                if gaps:
-                    self._gaps_told[camera_id] = (time.monotonic(), gaps["gaps"])
+                pipe.hset(camera_key(camera_id), mapping=fields)
+            self._note_told(told, pipe.execute(raise_on_error=False))
+        for camera_id in self._gaps_told.keys() - statuses.keys():
+            del self._gaps_told[camera_id]
+        return True
+
+    def _note_told(self, told: Mapping[str, dict[str, str]], answers: list[Any]) -> None:
+        """A camera this worker may not speak of (the ACL file is older than it) costs the others nothing."""
+        for (camera_id, gaps), answer in zip(told.items(), answers, strict=True):
+            if isinstance(answer, NoPermissionError):
+                if camera_id not in self._forbidden:
+                    _log.error(
+                        "state_forbidden", camera_id=camera_id, mend="the ACL file of Redis lacks this camera"
+                    )
+                self._forbidden.add(camera_id)
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            self._forbidden.discard(camera_id)
+            if gaps:
+                self._gaps_told[camera_id] = (time.monotonic(), gaps["gaps"])
 
     def _gaps_to_tell(self, camera_id: str) -> dict[str, str]:
         """The gaps, where they are others than Redis has, or were told long ago."""
@@ -106,5 +138,7 @@ class CameraStates:
             "reconnects": status.reconnects,
             "candidates": status.candidates,
             "candidates_lost": status.lost,
+            "masked_detections": status.masked_detections,
+            "settings": self.note,
             "updated_at": self._now().isoformat(),
         }

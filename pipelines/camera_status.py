@@ -35,6 +35,7 @@ class CameraStatus:
         decoding: `software`, or the device that decodes; empty while nothing is decoded for it.
         fps: as the source states it; None where it does not, or is not open.
         reconnects: how often the camera was lost and came back since its decoder began.
+        masked_detections: people, vehicles and faces dropped under a detection mask since this process began.
     """
 
     phase: Phase = Phase.WAITING
@@ -47,6 +48,7 @@ class CameraStatus:
     decoding: str = ""
     fps: float | None = None
     reconnects: int = 0
+    masked_detections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

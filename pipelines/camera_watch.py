@@ -36,6 +36,9 @@ FIRST_RETRY_SECONDS = 1.0
 ANY_RATE = 1000.0
 """False alerts per 1,000 faces a camera without a wish of its own allows: the list's rate holds."""
 LONGEST_RETRY_SECONDS = 60.0
+REOPEN_SECONDS = 4.0
+"""Sums that begin anew wait until the service, which looks every two seconds, has had the last ones of before."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +57,7 @@ class _Standing:
 
 
 class CameraWatch:
-    """Watches one camera until a recording ends, or the worker stops."""
+    """Watches one camera until a recording ends, or it is stopped."""
 
     def __init__(
         self,
@@ -74,13 +77,17 @@ class CameraWatch:
         """
         self.camera_id = camera_id
         self._config = config
-        self._parts = parts
+        self._stop = threading.Event()
+        self._parts = replace(parts, stop=self._stop)
         self._now = now
         self._live = scheme_of(config.source) is not None
+        self._playing: CameraRun | None = None
+        self._sampled_upstream = False
         self._slot = ListSlot(now)
         self._sources = sources or SourcesHere()
         self._standing = _Standing(CameraStatus())
         self._retry_seconds = FIRST_RETRY_SECONDS
+        self._first_wait_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name=f"camera {camera_id}", daemon=True)
 
     @property
@@ -95,18 +102,45 @@ class CameraWatch:
 
     @property
     def done(self) -> bool:
-        """Whether its thread has ended."""
-        return not self._thread.is_alive()
+        """Whether its thread has ended, or never began and will not."""
+        return not self._thread.is_alive() and (self._thread.ident is not None or self._stop.is_set())
 
     def start(self) -> None:
         """Begins to watch."""
         self._thread.start()
 
-    def join(self, timeout_seconds: float) -> None:
-        """Waits for the end; the worker's `stop` must be set, or a recording must be over."""
+    def stop(self) -> None:
+        """Has it end soon; from any thread."""
+        self._stop.set()
         self._slot.wake()
         self._wake_source()
-        self._thread.join(timeout_seconds)
+
+    def join(self, timeout_seconds: float) -> None:
+        """Waits for the end; it must have been stopped, or a recording must be over."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+
+    def go_on_from(self, before: CameraStatus) -> None:
+        """Takes over what was counted of this camera by a watch that has ended; before `start`."""
+        status = CameraStatus(
+            frame_accounting=before.frame_accounting,
+            candidates=before.candidates,
+            lost=before.lost,
+            masked_detections=before.masked_detections,
+        )
+        self._standing = _Standing(status)
+        self._first_wait_seconds = REOPEN_SECONDS
+
+    def change(self, config: CameraConfig) -> None:
+        """Goes by other settings from the next picture on; whoever decodes it is told by others.
+
+        Args:
+            config: of the same camera, whose ring goes on.
+        """
+        before, self._config = self._config, config
+        playing = self._playing
+        if playing is not None:
+            playing.change(self._options(), config.clip, another_scene=before.source != config.source)
 
     def set_list(self, search_list: SearchList | None) -> None:
         """Puts another list in force from the next frame on; None: nothing may be searched."""
@@ -121,6 +155,7 @@ class CameraWatch:
 
     def _run(self) -> None:
         try:
+            self._stop.wait(self._first_wait_seconds)
             while self._wait_until_searched():
                 if self._play_once() or not self._live:
                     break
@@ -169,15 +204,10 @@ class CameraWatch:
         return self._sources.open(self.camera_id, self._config)
 
     def _play(self, source: FrameSource) -> None:
-        # Where frames are counted upstream they were sampled there, too.
-        inference_fps = None if isinstance(source, CountsUpstream) else self._config.inference_fps
-        options = SessionOptions(
-            inference_fps,
-            self._config.false_alerts_per_1000_faces or ANY_RATE,
-            min_looks=self._parts.min_looks,
-            region_crops=self._config.region_crops,
+        self._sampled_upstream = isinstance(source, CountsUpstream)
+        run = self._playing = CameraRun(
+            source, self._origin(source), self._options(), self._slot, self._parts
         )
-        run = CameraRun(source, self._origin(source), options, self._slot, self._parts)
         before = self._standing.status
 
         def told(*, over: bool = False) -> None:
@@ -190,6 +220,7 @@ class CameraWatch:
                 frame_accounting=run.accounting() if over else run.accounting_here(),
                 candidates=before.candidates + run.candidates,
                 lost=before.lost + run.lost,
+                masked_detections=before.masked_detections + run.masked_detections,
             )
             if over:
                 status = _with_state(status, self._sources.state(self.camera_id))
@@ -199,8 +230,17 @@ class CameraWatch:
         try:
             run.play(told)
         finally:
+            self._playing = None
             source.close()  # first, as what was under way upstream gets its fate then
             told(over=True)
+
+    def _options(self) -> SessionOptions:
+        return SessionOptions(
+            None if self._sampled_upstream else self._config.inference_fps,
+            self._config.false_alerts_per_1000_faces or ANY_RATE,
+            min_looks=self._parts.min_looks,
+            region_crops=self._config.region_crops,
+        )
 
     def _origin(self, source: FrameSource) -> Origin:
         desk = self._parts.clips

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Self
+import ipaddress
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.config_base import Folder
 from pipelines.config_metrics import MetricsSettings
 from pipelines.events import Identifier
+
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+def _host_or_network(host: str) -> str:
+    if "/" in host:
+        ipaddress.ip_network(host)  # a ValueError: the settings file's reader gives it its line
+    return host
+
+
+Host = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:/-]+$"),
+    AfterValidator(_host_or_network),
+]
 
 
 class WorkerConfig(MetricsSettings):
@@ -58,6 +74,12 @@ class WorkerConfig(MetricsSettings):
         default=False,
         description="a second matching process waits with its models loaded, so that after a revocation or a crash "
         "cameras are searched again sooner; costs the memory of the models once more",
+    )
+
+    camera_secrets: dict[SecretName, tuple[Host, ...]] = Field(
+        default_factory=dict,
+        description="which secrets the addresses of cameras given by the service may name, each with the hosts it is "
+        "sent to: names, addresses, or networks as 10.1.0.0/16",
     )
 
     @model_validator(mode="after")

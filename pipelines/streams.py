@@ -31,6 +31,7 @@ WANTED = "wanted:"
 """After `PREVIEW_PREFIX`: somebody looks at that camera. No camera's id may begin so."""
 PREVIEW_WANTED_PREFIX = f"{PREVIEW_PREFIX}{WANTED}"
 OVERLAYS_PREFIX = f"{PREFIX}overlays:"
+CAMERAS_PREFIX = f"{PREFIX}cameras:"
 GALLERY_PREFIX = f"{PREFIX}gallery:"
 GALLERY_CHANNEL = f"{PREFIX}gallery"
 GALLERY_INDEX = "index"
@@ -69,6 +70,11 @@ def preview_wanted_key(camera_id: str) -> str:
 def overlays_key(camera_id: str) -> str:
     """What people drew on a camera's picture: set by the service, read by the camera's worker."""
     return f"{OVERLAYS_PREFIX}{camera_id}"
+
+
+def cameras_key(worker_id: str) -> str:
+    """The cameras the service gives a worker: set by the service, read by that worker."""
+    return f"{CAMERAS_PREFIX}{worker_id}"
 
 
 def gallery_key(deployment_id: str, worker_id: str) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,23 +20,21 @@ from redis.exceptions import RedisError
 
 from pipelines.build import Perception
 from pipelines.bus import CandidatePublisher
-from pipelines.camera_sources import CameraSources
 from pipelines.camera_states import CameraStates
 from pipelines.camera_status import CameraStatus, Phase, WorkerReport
 from pipelines.camera_watch import CameraWatch
-from pipelines.config import Config
-from pipelines.errors import BusError, ConfigError, SpoolError
-from pipelines.events import Candidate, utc_now
+from pipelines.config import CameraConfig, Config
+from pipelines.errors import BusError, SpoolError
+from pipelines.events import Candidate
 from pipelines.gallery_bus import GalleryFollower
 from pipelines.gallery_versions import GalleryVersions
 from pipelines.list_keeper import ListKeeper
-from pipelines.live.camera_slot import Masks
-from pipelines.live.clip_messages import ClipWanted
 from pipelines.live.clips import ClipDesk
 from pipelines.live.gaps import GapLog, GapLogError
+from pipelines.live.given_cameras import GivenCameraFollower
 from pipelines.live.machine_load import MachineLoad
 from pipelines.live.metrics import SpoolState
-from pipelines.live.observing import Observing, WorkerView
+from pipelines.live.observing import WorkerView
 from pipelines.live.overlays import OverlayFollower, configured_masks
 from pipelines.live.preview import PreviewWriter
 from pipelines.live.schedule import FairTurns
@@ -46,8 +44,10 @@ from pipelines.spool import Spool
 from pipelines.streams import GALLERY_CHANNEL, bus_errors
 from pipelines.thread_budget import plan_threads
 from pipelines.watch_parts import WatchParts
+from pipelines.watches import Watches
 from pipelines.worker_evidence import open_worker_evidence
 from pipelines.worker_keys import WorkerKeys
+from pipelines.worker_place import WorkerPlace, check_worker
 
 TURN_SECONDS = 0.2
 GALLERY_CHECK_SECONDS = 1.0
@@ -62,36 +62,10 @@ EVIDENCE_CLOSE_SECONDS = 5.0
 REPLACED_JOIN_SECONDS = 1.0
 """Who is to be replaced leaves at once: what is not sent by then, the next one sends."""
 
+_Taken = tuple[Mapping[str, CameraConfig], str, Mapping[str, str]]
+"""Cameras there are from now on, what is said of the settings, and which given cameras are refused."""
+
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPlace:
-    """What a worker is told of the process it runs in.
-
-    Attributes:
-        sources: opens cameras; None: in this process.
-        replaceable: whether it ends, with `WorkerReport.replace`, when somebody may no longer be searched; otherwise
-            it goes on with what is left.
-        beat: called about five times a second by the main thread, as a sign of life.
-        leaving: called when everything ends, before cameras are closed; with whether it is to be replaced.
-        mask: called before cameras are opened, and whenever other masks hold on one.
-        now: the machine's clock.
-        frame_seconds: what a frame takes before any camera was measured; None: nothing is known.
-        ask_clip: sends a wish for a clip to the camera's decoder, whose answer goes to `Worker.clips`; None: there are
-            no clips.
-        observing: by what this process is watched.
-    """
-
-    sources: CameraSources | None = None
-    replaceable: bool = False
-    beat: Callable[[], None] = lambda: None
-    leaving: Callable[[bool], None] = lambda _: None
-    mask: Callable[[str, Masks], None] = lambda _, __: None
-    now: Callable[[], datetime] = utc_now
-    frame_seconds: float | None = None
-    ask_clip: Callable[[ClipWanted], None] | None = None
-    observing: Observing = field(default_factory=Observing)
 
 
 class Worker:
@@ -114,7 +88,7 @@ class Worker:
             place: the process around it; None: a process of its own, cameras in it.
 
         Raises:
-            ConfigError: no camera, or the keys are another worker's than `worker.id`.
+            ConfigError: the keys are another worker's than `worker.id`.
             EvidenceError, SpoolError, GapLogError, SealingError: the data folder cannot be used.
         """
         check_worker(config, keys)
@@ -145,6 +119,8 @@ class Worker:
             data_dir / "overlays" / keys.worker_id,
             configured_masks(config.cameras),
         )
+        self._given = GivenCameraFollower(redis, keys.gallery_signers, data_dir / "cameras", keys.worker_id)
+        self._refused: Mapping[str, str] = {}
         self._mask(config.cameras)
         self.evidence = open_worker_evidence(config, keys)
         self._previews = PreviewWriter(redis, keys.worker_id, config.cameras)
@@ -152,19 +128,21 @@ class Worker:
         self._states = CameraStates(
             redis, keys.worker_id, self._lists, self.gaps, place.now, lambda: self.evidence.state
         )
-        place.observing.metrics.cameras_are({name: one.inference_fps for name, one in config.cameras.items()})
         place.observing.health.models_loaded()
         parts = self._parts(config)
-        self._watches = {
-            camera_id: CameraWatch(camera_id, camera, parts, place.now, place.sources)
-            for camera_id, camera in config.cameras.items()
-        }
+        self._watches = Watches(
+            config.cameras,
+            lambda camera_id, camera: CameraWatch(camera_id, camera, parts, place.now, place.sources),
+        )
+        self._taken: deque[_Taken] = deque(maxlen=1)
+        self._looked_up: frozenset[str] = frozenset()
+        self._name_cameras()
 
     @property
     def statuses(self) -> dict[str, CameraStatus]:
         """What each camera is doing, as of now; one the machine has no room for waits, and says so."""
         refused = self._load.standing.refused
-        found = {camera_id: watch.status for camera_id, watch in self._watches.items()}
+        found = self._watches.statuses
         return {
             camera_id: replace(status, detail=refused[camera_id])
             if camera_id in refused and status.phase is Phase.WAITING
@@ -177,21 +155,34 @@ class Worker:
         self._stop.set()
         self._turn_wanted.set()
 
+    def take_cameras(
+        self, cameras: Mapping[str, CameraConfig], note: str, refused: Mapping[str, str] | None = None
+    ) -> None:
+        """Goes on with these cameras, soon; from any thread.
+
+        Args:
+            cameras: all there are from now on.
+            note: what of the settings is not in force, in a line; told with the state of each camera.
+            refused: why cameras that are given are not watched, by id.
+        """
+        self._taken.append((cameras, note, refused or {}))
+        self._turn_wanted.set()
+
     def run(self, *, exit_when_done: bool = False) -> WorkerReport:
         """Watches all cameras until `stop`.
 
         Args:
             exit_when_done: returns once every camera has ended and everything is sent, too.
         """
-        for watch in self._watches.values():
-            watch.start()
+        self._watches.start()
         self._previews.start()
         bus = threading.Thread(target=self._serve_bus, name="bus", daemon=True)
         bus.start()
         replace = False
         try:
             while not self._stop.is_set() and not replace:
-                done = all(watch.done for watch in self._watches.values())
+                self._put_cameras_in_force()
+                done = self._watches.done
                 replace = self._put_lists_in_force() and self._place.replaceable
                 if exit_when_done and done and not len(self._spool):
                     break
@@ -206,9 +197,34 @@ class Worker:
             report = self._end(bus, replace=replace)
         return report
 
+    def _put_cameras_in_force(self) -> None:
+        """Takes other settings where they came, and lets go of cameras that have been left."""
+        taken = self._taken.pop() if self._taken else None
+        if taken is not None:
+            cameras, self._states.note, refused = taken
+            self._watches.withdraw(self._refused.keys() - refused.keys() - cameras.keys())
+            self._refused = refused
+            self._looked_up &= cameras.keys()
+            self._overlays.configure(configured_masks(cameras))
+            self._watches.change(cameras)
+            self._load.cameras_are(cameras)
+            self._mask(cameras)
+            self._next_check_seconds = 0.0  # masks of a new camera are looked up at once
+        if self._watches.settle() or taken is not None:
+            self._name_cameras()
+
+    def _name_cameras(self) -> None:
+        """Says which cameras there are to whoever keeps something of each."""
+        watched = dict.fromkeys(self._watches.statuses) | self._watches.cameras
+        rates = {name: 0.0 if one is None else one.inference_fps for name, one in watched.items()}
+        self._place.observing.cameras_are(rates)
+        self._previews.cameras_are(watched)
+
     def _put_lists_in_force(self) -> bool:
         """Whether somebody may no longer be searched who could be until now."""
-        losses = self._lists.put_in_force(self._watches, self._load.admitted)
+        # Not before its masks were looked up: no camera is opened without them.
+        ready = {name: watch for name, watch in self._watches.active.items() if name in self._looked_up}
+        losses = self._lists.put_in_force(ready, self._load.admitted)
         for loss in losses:
             _log.info("matching_stopped", deployment_id=loss.deployment_id, reason=loss.reason)
         return bool(losses)
@@ -224,7 +240,7 @@ class Worker:
         try:
             self._follow(channel)
             self._publisher.flush(limit_seconds=FLUSH_SECONDS)
-            self._states.tell(self.statuses, self._publisher.state)
+            self._tell_states()
         except (BusError, SpoolError) as error:
             if not self._bus_was_away:
                 _log.warning("bus_away", reason=str(error))
@@ -234,6 +250,12 @@ class Worker:
             _log.info("bus_back")
         self._bus_was_away = False
         return True
+
+    def _tell_states(self, *, now: bool = False) -> None:
+        gone = self._watches.gone
+        refused = {name: CameraStatus(Phase.FAILED, reason) for name, reason in self._refused.items()}
+        if self._states.tell(self.statuses | refused | gone, self._publisher.state, now=now or bool(gone)):
+            self._watches.told(gone)
 
     def _follow(self, channel: Any) -> None:
         """Waits a moment for a message; looks at the index when one came, and when it is time."""
@@ -245,7 +267,11 @@ class Worker:
                 announced = True
         if announced or time.monotonic() >= self._next_check_seconds:
             # Masks first: without a list no camera is opened, so none is before its masks were looked up.
+            if self._given.refresh():
+                self._place.give(self._given.cameras)
+            asked = self._overlays.cameras
             self._mask(self._overlays.refresh())
+            self._looked_up = asked
             self._follower.refresh(self._place.now())
             self._next_check_seconds = time.monotonic() + GALLERY_CHECK_SECONDS
             self._turn_wanted.set()
@@ -275,11 +301,8 @@ class Worker:
         self._place.leaving(replace)
         if replace and self.clips is not None:
             self.clips.close()  # somebody may no longer be searched: nothing more is said of anybody
-        for watch in self._watches.values():
-            watch.set_list(None)
         deadline = time.monotonic() + (REPLACED_JOIN_SECONDS if replace else JOIN_SECONDS)
-        for watch in self._watches.values():
-            watch.join(max(0.0, deadline - time.monotonic()))
+        self._watches.close(deadline - time.monotonic())
         bus.join(max(0.0, deadline - time.monotonic()))
         if not replace:
             self._last_flush()
@@ -297,7 +320,7 @@ class Worker:
         while True:
             try:
                 self._publisher.flush()
-                self._states.tell(self.statuses, self._publisher.state, now=True)
+                self._tell_states(now=True)
                 return
             except (BusError, SpoolError, RedisError) as error:
                 if time.monotonic() > deadline or not len(self._spool):
@@ -328,19 +351,4 @@ class Worker:
             clips=self.clips,
             previews=self._previews,
             observing=self._place.observing,
-        )
-
-
-def check_worker(config: Config, keys: WorkerKeys) -> None:
-    """Refuses what no worker can be made of; loads nothing.
-
-    Raises:
-        ConfigError: no camera, or the keys are another worker's than `worker.id`.
-    """
-    if not config.cameras:
-        raise ConfigError("cameras: none is configured; a worker needs at least one")
-    if keys.worker_id != config.worker.id:
-        raise ConfigError(
-            f"worker.id is {config.worker.id!r}, the keys are those of {keys.worker_id!r}: set worker.id or "
-            "worker.keys_dir"
         )

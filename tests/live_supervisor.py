@@ -8,8 +8,9 @@ import sys
 
 from pipelines.config import Config
 from pipelines.live.children import Program
-from pipelines.live.supervisor import Supervisor, ended_by_signals
+from pipelines.live.supervisor import Supervisor
 from pipelines.live.supervisor_options import SupervisorOptions
+from pipelines.live.supervisor_signals import ended_by_signals
 
 
 def main() -> None:

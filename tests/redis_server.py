@@ -29,7 +29,7 @@ KINDS = (
 """The oldest server we carry, without selectors; the machine's own of 7.0 or newer, with them: a Debian package;
 and Valkey, the machine's own or the one in the weights cache. All but the first are run by `make test-system`."""
 
-WORKERS = (WorkerAccount("w1", ("gate", "yard")), WorkerAccount("w2", ("dock",)))
+WORKERS = (WorkerAccount("w1", ("gate", "yard", "lane")), WorkerAccount("w2", ("dock",)))
 INTEGRATORS = ("control-room",)
 
 

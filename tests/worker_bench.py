@@ -25,8 +25,9 @@ from pipelines.events import Candidate, ModelRef, utc_now
 from pipelines.galleries import GalleryPackage
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.stages import Engines
-from pipelines.worker import Worker, WorkerPlace
+from pipelines.worker import Worker
 from pipelines.worker_keys import WorkerKeys
+from pipelines.worker_place import WorkerPlace
 from tests.fake_engine import (
     CALIBRATION,
     EMBEDDER_ID,
@@ -114,15 +115,17 @@ class Bench:
         self.publisher.publish(package, self.store.worker_sealing_key("w1"))
         return package
 
-    def worker(self, place: WorkerPlace | None = None) -> Worker:
-        config = Config.model_validate(
+    def config(self) -> Config:
+        return Config.model_validate(
             {
                 "paths": {"data_dir": self.tmp_path / "data", "keys_dir": self.tmp_path / "keys"},
                 "worker": {"id": "w1"},
                 "cameras": self.cameras,
             }
         )
-        return Worker(config, self.keys, self.perception, self.redis, place)
+
+    def worker(self, place: WorkerPlace | None = None) -> Worker:
+        return Worker(self.config(), self.keys, self.perception, self.redis, place)
 
     def run(self) -> WorkerReport:
         return self.worker().run(exit_when_done=True)

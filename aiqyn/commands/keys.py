@@ -34,7 +34,12 @@ def init(
         Path | None, typer.Option("--keys-dir", help="Where to make it; else paths.keys_dir.")
     ] = None,
     worker: Annotated[
-        list[str] | None, typer.Option("--worker", help="A worker to register; else worker.id. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--worker",
+            help="A worker to register; else worker.id. Repeatable. ID=CAMERA,CAMERA names cameras for the ACL file that "
+            "the service gives it, besides those whose ids begin with its own and a colon.",
+        ),
     ] = None,
     acl: Annotated[
         Path | None,
@@ -61,9 +66,13 @@ def init(
         loaded = load_config(config or default_config_path())
         folder = (keys_dir or loaded.paths.keys_dir).absolute()
         store = KeyStore.init(folder, data_dir=loaded.paths.data_dir)
-        for worker_id in worker or [loaded.worker.id]:
+        named = dict(_named(one) for one in worker or [loaded.worker.id])
+        for worker_id in named:
             store.create_worker(worker_id)
-        passwords = _write_acl(store, acl, redis_version, list(loaded.cameras), integrator or [])
+        cameras = {
+            worker_id: (*loaded.cameras, *named.get(worker_id, ())) for worker_id in store.worker_ids()
+        }
+        passwords = _write_acl(store, acl, redis_version, cameras, integrator or [])
     except PipelineError as error:
         fail(str(error))
     document = _document(store, acl, passwords)
@@ -74,7 +83,11 @@ def init(
 
 
 def _write_acl(
-    store: KeyStore, path: Path | None, version: str, cameras: list[str], integrators: list[str]
+    store: KeyStore,
+    path: Path | None,
+    version: str,
+    cameras: dict[str, tuple[str, ...]],
+    integrators: list[str],
 ) -> dict[str, str]:
     """Writes the ACL file where one is wanted; returns the passwords of integrators, which are kept nowhere."""
     from pipelines.acl import WorkerAccount, integrator_user, make_acl_file
@@ -89,7 +102,7 @@ def _write_acl(
     if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts):
         raise ConfigError(f"--redis-version {version!r}: give it as MAJOR.MINOR, such as 7.0")
     # One machine's settings name that worker's cameras; the others' state keys need a file made from theirs.
-    workers = [WorkerAccount(worker_id, tuple(cameras)) for worker_id in store.worker_ids()]
+    workers = [WorkerAccount(worker_id, camera_ids) for worker_id, camera_ids in cameras.items()]
     known = store.redis_passwords()
     for worker in workers:
         if worker.user not in known:
@@ -105,6 +118,11 @@ def _write_acl(
     )
     write_private(path.absolute(), made.text.encode(), replace=True)
     return {user: made.passwords[user] for user in map(integrator_user, integrators)}
+
+
+def _named(option: str) -> tuple[str, tuple[str, ...]]:
+    worker_id, _, cameras = option.partition("=")
+    return worker_id, tuple(one for one in cameras.split(",") if one)
 
 
 def _document(store: KeyStore, acl: Path | None, passwords: dict[str, str]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def import_overlays(
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}")
     with _opened(config) as (database, overlays):
-        account_id = _administrator(database, by)
+        account_id = administrator_of(database, by)
         try:
             made = overlays.take_in(account_id, read_export(text, str(file), reason))
         except ApiError as error:
@@ -114,7 +114,7 @@ def import_overlays(
         typer.echo("all of it is drawn already", err=True)
 
 
-def _administrator(database: Database, username: str) -> str:
+def administrator_of(database: Database, username: str) -> str:
     """The pseudonym of an administrator, by login name."""
     from api.accounts import AccountService
     from api.review.cases import Role

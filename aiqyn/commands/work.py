@@ -13,6 +13,7 @@ from aiqyn.commands.exits import ALL_DONE, NOTHING_DONE, SOME_FAILED, fail, repo
 if TYPE_CHECKING:
     from pipelines.camera_status import WorkerReport
     from pipelines.config import Config
+    from pipelines.live.supervisor_signals import EarlyReload
 
 
 def register(app: typer.Typer) -> None:
@@ -31,21 +32,26 @@ def work(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print how it ended as one JSON document.")] = False,
 ) -> None:
-    """Watches the configured cameras until interrupted; searches faces only under an active deployment."""
+    """Watches the configured cameras until interrupted; searches faces only under an active deployment.
+
+    SIGHUP has it read the settings again: cameras come, change and go, the others go on untouched."""
     from aiqyn.commands.config import notes_on
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
+    from pipelines.live.supervisor_signals import EarlyReload
     from pipelines.logs import log_to_stderr
     from pipelines.process_guard import allow_many_files, forbid_memory_dumps
 
+    early = EarlyReload()
     try:
         log_to_stderr()
         forbid_memory_dumps()
         allow_many_files()
-        loaded = load_config(config or default_config_path())
+        path = config or default_config_path()
+        loaded = load_config(path)
         for note in notes_on(loaded):
             typer.echo(f"note: {note}", err=True)
-        ended = _supervise(loaded, exit_when_done=exit_when_done)
+        ended = _supervise(loaded, path, early, exit_when_done=exit_when_done)
     except PipelineError as error:
         fail(str(error))
     if as_json:
@@ -53,18 +59,26 @@ def work(
     raise typer.Exit(_exit_code(ended))
 
 
-def _supervise(loaded: Config, *, exit_when_done: bool) -> WorkerReport:
+def _supervise(
+    loaded: Config, path: Path | None, early: EarlyReload, *, exit_when_done: bool
+) -> WorkerReport:
     from aiqyn.embedded.redis import embedded_address
-    from pipelines.live.supervisor import Supervisor, ended_by_signals
+    from pipelines.config import load_config
+    from pipelines.live.supervisor import Supervisor
     from pipelines.live.supervisor_options import SupervisorOptions
+    from pipelines.live.supervisor_signals import ended_by_signals
 
     def address() -> str | None:
         """The configured Redis, else the embedded one that runs on this data folder."""
         return loaded.redis.address() or embedded_address(loaded.paths.data_dir)
 
-    options = SupervisorOptions(address, exit_when_done, standby=loaded.worker.standby)
+    options = SupervisorOptions(
+        address, exit_when_done, standby=loaded.worker.standby, read_settings=lambda: load_config(path)
+    )
     supervisor = Supervisor(loaded, options)
     with ended_by_signals(supervisor):
+        if early.came:
+            supervisor.reload()
         return supervisor.run()
 
 
@@ -73,7 +87,7 @@ def _exit_code(ended: WorkerReport) -> int:
         report(f"camera {camera_id}: {ended.cameras[camera_id].detail}")
     if ended.waiting:
         report(f"{ended.waiting} candidates wait on disk; the next start sends them")
-    if len(ended.failed) == len(ended.cameras):
+    if ended.failed and len(ended.failed) == len(ended.cameras):
         return NOTHING_DONE
     return SOME_FAILED if ended.failed or ended.waiting or _lost(ended) else ALL_DONE
 

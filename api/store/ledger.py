@@ -37,6 +37,10 @@ class LedgerRepository:
         self._session.flush()
         return entry
 
+    def take_turn(self) -> None:
+        """Has every other writer to the ledger wait from here on; what is read next is the newest there is."""
+        self._session.scalars(select(LedgerHead).with_for_update()).one()
+
     def newest_sequence(self) -> int:
         """The number of the newest entry: whether anything happened, for the price of one row."""
         return self._session.scalars(select(LedgerHead.sequence)).one()

@@ -21,7 +21,7 @@ DROP_REASONS: Final = frozenset({
 })  # fmt: skip
 GAP_REASONS: Final = frozenset({
     "unreachable", "refused", "stalled", "frozen", "undecodable", "decoder_died", "matcher_away", "not_searched",
-    "worker_away",
+    "settings_changed", "worker_away",
 })  # fmt: skip
 
 LATENCY_BUCKETS: Final = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -113,6 +113,10 @@ class CameraMetrics:
         self._grow(self._published.labels(camera_id), ("published", camera_id), published)
         self._grow(self._lost.labels(camera_id), ("lost", camera_id), lost)
 
+    def masked(self, camera_id: str, total: int) -> None:
+        """People, vehicles and faces dropped under a detection mask, as a running sum."""
+        self._grow(self._masked.labels(camera_id), ("masked", camera_id), total)
+
     def latency(self, camera_id: str, seconds: float) -> None:
         """From the capture of the deciding picture until its candidate was on disk."""
         self._latency.labels(camera_id).observe(max(0.0, seconds))
@@ -148,6 +152,9 @@ class CameraMetrics:
     def _make_candidate_metrics(self) -> None:
         self._published = self._counter("candidates_published", "Candidates put on disk.", "camera_id")
         self._lost = self._counter("candidates_lost", "Findings that could not be published.", "camera_id")
+        self._masked = self._counter(
+            "masked_detections", "People, vehicles and faces dropped under a detection mask.", "camera_id"
+        )
         self._latency = Histogram(
             "aiqyn_candidate_latency_seconds",
             "From the capture of the deciding picture to the candidate on disk.",
@@ -158,7 +165,7 @@ class CameraMetrics:
         self._by_camera: Iterable[Counter | Gauge | Histogram] = (
             self._read, self._fates, self._dropped, self._configured_fps, self._phase, self._reconnects,
             self._turn_wait, self._last_frame, self._in_gap, self._gaps, self._gap_seconds, self._published,
-            self._lost, self._latency,
+            self._lost, self._masked, self._latency,
         )  # fmt: skip
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

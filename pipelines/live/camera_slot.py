@@ -2,7 +2,8 @@
 
 Ring and counters outlive every process that uses them. A decoder that died is started again after a while that
 grows with each time, for as long as the matching process wants the camera; a recording's is not: what it had given
-cannot be given twice, so the matching process decides.
+cannot be given twice, so the matching process decides. Where the settings change, a camera's decoder alone is
+replaced: ring, counters and whoever reads them go on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 
 from pipelines.config import CameraConfig
 from pipelines.errors import PipelineError
+from pipelines.live.camera_plan import is_live, must_reopen
 from pipelines.live.children import Child, Death, Program
 from pipelines.live.clip_messages import ClipMade, ClipWanted
 from pipelines.live.control import (
@@ -38,9 +40,9 @@ from pipelines.live.messages import (
     MasksChanged,
     Stop,
 )
-from pipelines.live.reconnect import Backoff, Gaps
+from pipelines.live.reconnect import Backoff
 from pipelines.live.ring import FAILED, FrameRing, RingDescriptors, wake
-from vision.locations import scheme_of
+from pipelines.live.slot_gaps import SlotGaps
 from vision.polygons import Polygon
 
 STOP_SECONDS = 3.0
@@ -76,21 +78,26 @@ class CameraSlot:
     def __init__(self, camera_id: str, config: CameraConfig, program: Program, tell: Tell) -> None:
         self.camera_id = camera_id
         self.config = config
-        self.live = scheme_of(config.source) is not None
+        self.live = is_live(config)
         self.child: Child | None = None
+        self.retired = False
+        """Whether it is in the settings no more; it goes as soon as nobody reads it."""
         self._program = program
         self._tell = tell
         self._masks = Masks()
         self._descriptors: RingDescriptors | None = None
         self._state: DecoderState | None = None
         self._backoff = Backoff(random.Random())  # noqa: S311 spreads attempts, hides nothing
-        self._gaps: Gaps | None = None
+        self._gaps = SlotGaps(camera_id, lambda gap: tell(gap, ()))
         self._start_at: float | None = None
         self._kill_at: float | None = None
         self._opening = 0
         self._read, self._read_at, self._check_at = 0, 0.0, 0.0
         self._wanted = False
         self._wanted_again: int | None = None
+        self._next: CameraConfig | None = None
+        self._job_now: DecoderJob | None = None
+        self._swapping = False
         self.read = False
         """Whether the matching process that runs now wants it; set by `want`."""
 
@@ -108,6 +115,8 @@ class CameraSlot:
         """
         self._masks = masks
         self.read = True
+        if self._next is not None and self._wanted:
+            self.leave()  # what is open is of the settings before
         if self.is_open and not self._wanted:
             self._wanted_again = opening  # opened afresh as soon as the decoder that is ending has ended
             return
@@ -126,6 +135,31 @@ class CameraSlot:
         self._masks = masks
         if self.child is not None:
             self.child.post(MasksChanged(masks.privacy, masks.detection))
+
+    def change(self, config: CameraConfig) -> None:
+        """Goes by other settings, or by the same with other secrets.
+
+        A camera's decoder is replaced where it would be told something else than before. What has to be opened anew
+        is left as it is, until whoever reads it has left it.
+        """
+        before, self.retired = self._next or self.config, False
+        if self.is_open and must_reopen(self.config, config):
+            self._next = config
+            return
+        self._next, self.config, self.live = None, config, is_live(config)
+        if not self.live or not self._wanted:
+            return
+        try:
+            told = replace(self._job(), privacy_masks=(), detection_masks=())
+        except PipelineError as error:
+            if config == before:
+                _log.error(
+                    "camera_secret_missing", camera_id=self.camera_id, reason=str(error), now="as before"
+                )
+                return
+            told = None  # starting it will say why it cannot be
+        if told != self._job_now:
+            self._swap()
 
     def ask_clip(self, wanted: ClipWanted) -> None:
         """Hands a wish on, where a decoder runs; whoever asked gives up by the clock."""
@@ -156,21 +190,31 @@ class CameraSlot:
                 isinstance(message, DecoderState | GapEnded | ClipMade)
                 and message.camera_id == self.camera_id
             ):
-                if isinstance(message, DecoderState):
-                    self._heard(message)
-                self._tell(message, descriptors)
+                self._pass_on(message, descriptors)
             else:
                 _log.warning("decoder_unclear", camera_id=self.camera_id, message=type(message).__name__)
             close_all(descriptors)
+
+    def _pass_on(self, message: DecoderState | GapEnded | ClipMade, descriptors: tuple[int, ...]) -> None:
+        if isinstance(message, GapEnded):
+            self._gaps.pass_on(message)
+        elif not (isinstance(message, DecoderState) and self._swapping):  # another one is awaited
+            if isinstance(message, DecoderState):
+                self._heard(message)
+            self._tell(message, descriptors)
 
     def buried(self, death: Death, exit_code: int, lived_seconds: float) -> None:
         """The decoder is gone; `child` was closed."""
         self.child = None
         self._settle()
+        self._gaps.decoder_gone()
         if lived_seconds >= HEALTHY_SECONDS:
             self._backoff.reset()
         if not self._wanted:
             self._close()
+            return
+        if self._swapping:
+            self._swapping, self._kill_at, self._start_at = False, None, time.monotonic()
             return
         over = exit_code >= 0 and self._state is not None and self._state.phase in ("ended", "failed")
         if not over:
@@ -226,6 +270,19 @@ class CameraSlot:
         self._wanted = True
         self._start()
 
+    def _swap(self) -> None:
+        """Another decoder, at once; until it gives pictures the camera is in a gap."""
+        self._gaps.end()
+        self._gaps.begin("settings_changed")
+        self._say("opening", "the settings have changed")
+        self._backoff.reset()
+        if self.child is None:
+            self._start_at = time.monotonic()
+        elif not self._swapping:
+            self._swapping = True
+            self.child.post(Stop())
+            self._kill_at = time.monotonic() + STOP_SECONDS
+
     def _start(self) -> None:
         if self._descriptors is None:
             return
@@ -237,7 +294,7 @@ class CameraSlot:
             return
         _log.info("child_started", child=child.name, pid=child.pid)
         child.post(job, self._descriptors.sent())
-        self.child = child
+        self.child, self._job_now = child, replace(job, privacy_masks=(), detection_masks=())
 
     def _job(self) -> DecoderJob:
         camera, gate = self.config, self.config.motion_gate
@@ -256,9 +313,8 @@ class CameraSlot:
 
     def _heard(self, state: DecoderState) -> None:
         self._state = state
-        if state.phase == "running" and self._gaps is not None:
-            self._gaps.good(time.time())
-            self._gaps = None
+        if state.phase == "running":
+            self._gaps.good()
 
     def _lost(self, death: Death) -> None:
         _log.warning("decoder_died", camera_id=self.camera_id, kind=death.kind, reason=death.detail)
@@ -267,9 +323,7 @@ class CameraSlot:
         if not self.live:
             self._fail(detail)
             return
-        if self._gaps is None:
-            self._gaps = Gaps(self.camera_id, lambda gap: self._tell(gap, ()), time.time())
-            self._gaps.lost("decoder_died")
+        self._gaps.begin("decoder_died")
         seconds = self._backoff.wait_seconds(0.0, refused=True)
         self._start_at = time.monotonic() + seconds
         self._say("retrying", f"{detail}; started again in {seconds:.1f} s")
@@ -283,7 +337,7 @@ class CameraSlot:
             ring.close()
             wake(self._descriptors.ready)
 
-    def _say(self, phase: Literal["failed", "retrying"], detail: str) -> None:
+    def _say(self, phase: Literal["failed", "opening", "retrying"], detail: str) -> None:
         reconnects = self._state.reconnects if self._state else 0
         self._state = DecoderState(self.camera_id, phase, detail, reconnects=reconnects)
         self._tell(self._state, ())
@@ -303,7 +357,10 @@ class CameraSlot:
 
     def _close(self) -> None:
         self._kill_at = self._start_at = None
-        self._state, self._gaps = None, None
+        self._state, self._job_now, self._swapping = None, None, False
+        self._gaps.end()
+        if self._next is not None:
+            self.config, self.live, self._next = self._next, is_live(self._next), None
         if self._descriptors is None:
             return
         self._tell(CameraClosed(self.camera_id, self._opening), ())

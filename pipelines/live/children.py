@@ -77,6 +77,7 @@ def decoder_program() -> Program:
 def matcher_program(config: Config) -> Program:
     """The matching process; without the secrets of cameras, and without that of Redis, which it is told."""
     wanted = {name.upper() for camera in config.cameras.values() for name in placeholder_names(camera.source)}
+    wanted |= {name.upper() for name in config.worker.camera_secrets}
 
     def kept(variable: str) -> bool:
         if not variable.startswith(_NAMED_PREFIX):

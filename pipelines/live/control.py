@@ -35,6 +35,7 @@ class MatcherJob:
         redis_username: of the settings; None: the worker's own.
         redis_password: of the settings; None: that of the worker's keys.
         exit_when_done: whether to end once every recording is over and all is sent.
+        note: as in `CamerasChanged`.
     """
 
     config: dict[str, Any]
@@ -42,6 +43,7 @@ class MatcherJob:
     redis_username: str | None
     redis_password: str | None = field(repr=False)
     exit_when_done: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,28 @@ class Beat:
 @dataclass(frozen=True, slots=True)
 class Leave:
     """Supervisor → matcher: end in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasChanged:
+    """Supervisor → matcher, also before `Go`: the settings were read again.
+
+    Attributes:
+        cameras: all there are from now on, as JSON documents by id; addresses in them name their secrets only.
+        note: what stands in the settings file and is not in force, in a line; empty: nothing.
+        refused: why cameras that the service gives are not watched, by id.
+    """
+
+    cameras: dict[str, Any]
+    note: str
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasGiven:
+    """Matcher → supervisor: all cameras the service gives this worker, as JSON documents of `GivenCamera` by id."""
+
+    cameras: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +180,8 @@ ControlMessage: TypeAlias = (
     | Go
     | Beat
     | Leave
+    | CamerasChanged
+    | CamerasGiven
     | CameraWanted
     | CameraMasks
     | CameraLeft

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -23,14 +23,17 @@ from redis import Redis
 from pipelines.acl import worker_user
 from pipelines.build import Perception, PerceptionOptions, build_perception
 from pipelines.camera_status import WorkerReport
-from pipelines.config import Config
+from pipelines.config import CameraConfig, Config
 from pipelines.errors import BusError, PipelineError
+from pipelines.given_cameras import GivenCamera
 from pipelines.live import control
 from pipelines.live.children import REPLACE_CODE, socket_of
 from pipelines.live.clip_messages import ClipMade
 from pipelines.live.control import (
     AnyMessage,
     Beat,
+    CamerasChanged,
+    CamerasGiven,
     ChildDied,
     Ended,
     Go,
@@ -51,8 +54,9 @@ from pipelines.process_guard import forbid_memory_dumps
 from pipelines.streams import connect
 from pipelines.thread_budget import apply_threads, plan_threads
 from pipelines.tracing import tracing_from
-from pipelines.worker import Worker, WorkerPlace, check_worker
+from pipelines.worker import Worker
 from pipelines.worker_keys import WorkerKeys
+from pipelines.worker_place import WorkerPlace, check_worker
 from vision.errors import VisionError
 from weights.catalog import load_catalog
 from weights.errors import WeightsError
@@ -74,6 +78,11 @@ class _Given:
 
     config: Config
     job: MatcherJob
+
+    def with_cameras(self, changed: CamerasChanged) -> _Given:
+        """The same with other cameras."""
+        config = self.config.model_copy(update={"cameras": _cameras_of(changed)})
+        return _Given(config, replace(self.job, note=changed.note))
 
 
 class Matcher:
@@ -131,6 +140,9 @@ class Matcher:
         frame_seconds = first_guess(given.config.cameras, perception.engines)
         self._tell(Ready())
         go = self._next()
+        while isinstance(go, CamerasChanged):  # while the models were loaded, or another one still ran
+            given = given.with_cameras(go)
+            go = self._next()
         if not isinstance(go, Go):
             raise MessageError(f"the supervisor said {type(go).__name__} before it let this process go")
         # Spool, gaps and galleries not before: until now another process used them.
@@ -142,12 +154,17 @@ class Matcher:
             mask=self._door.mask,
             ask_clip=self._tell,
             frame_seconds=frame_seconds,
+            give=self._give,
             observing=observing,
         )
         self._worker = Worker(given.config, keys, perception, redis, place)
+        self._worker.take_cameras(given.config.cameras, given.job.note)
         threading.Thread(target=self._listen, name="supervisor", daemon=True).start()
         with observing.serve(given.config.worker) or nullcontext():
             return self._worker.run(exit_when_done=given.job.exit_when_done)
+
+    def _give(self, cameras: Mapping[str, GivenCamera]) -> None:
+        self._tell(CamerasGiven({name: one.model_dump(mode="json") for name, one in cameras.items()}))
 
     def _left(self, replace: bool) -> None:
         """The worker ends; cameras stay open for the next process where there is to be one."""
@@ -189,6 +206,8 @@ class Matcher:
             case Leave():
                 self._leaving.set()
                 worker.stop()
+            case CamerasChanged():
+                worker.take_cameras(_cameras_of(message), message.note, message.refused)
             case GapEnded(camera_id, began_at, ended_at, reason):
                 try:
                     worker.gaps.note(camera_id, reason, began_at, ended_at)
@@ -252,6 +271,10 @@ def _connected(given: _Given, keys: WorkerKeys) -> Redis:
         password=keys.redis_password if job.redis_password is None else job.redis_password,
         security=config.redis.security(),
     )
+
+
+def _cameras_of(changed: CamerasChanged) -> dict[str, CameraConfig]:
+    return {name: CameraConfig.model_validate(one) for name, one in changed.cameras.items()}
 
 
 def _document(report: WorkerReport) -> dict[str, object]:

@@ -37,6 +37,7 @@ GapReason: TypeAlias = Literal[
     "decoder_died",
     "matcher_away",
     "not_searched",
+    "settings_changed",
 ]
 
 

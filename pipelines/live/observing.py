@@ -99,6 +99,13 @@ class Observing:
         yield
         self.metrics.inference(model_id, time.perf_counter() - began, rows)
 
+    def cameras_are(self, configured_fps: Mapping[str, float]) -> None:
+        """Which cameras there are, with the rate their frames are to be looked at; forgets all others."""
+        self.metrics.cameras_are(dict(configured_fps))
+        for known in (self._read, self._gap_seconds):
+            for camera_id in known.keys() - configured_fps.keys():
+                known.pop(camera_id, None)
+
     def turned(self, view: Callable[[], WorkerView]) -> None:
         """The worker's turn came round; about once a second it is looked at.
 
@@ -144,6 +151,7 @@ class Observing:
         self.metrics.frames(camera_id, status.frame_accounting)
         self.metrics.reconnects(camera_id, status.reconnects)
         self.metrics.candidates(camera_id, status.candidates, status.lost)
+        self.metrics.masked(camera_id, status.masked_detections)
         read = status.frame_accounting.read
         if read and read != self._read.get(camera_id):
             self.metrics.last_frame(camera_id, time.time())

@@ -2,8 +2,8 @@
 
 A mask is never lost silently. What the service signed is kept on this worker's disk, where it
 holds while Redis is away, empty or forged, and after a restart. Only a later package with its signature takes
-its place, a removal among them. Where what was kept cannot be read any more, the whole picture is masked until
-the service says what holds.
+its place, a removal among them. Where what was kept cannot be read any more, or where Redis does not let this worker
+ask, the whole picture is masked until it is known what holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from pipelines.config import CameraConfig
 from pipelines.config_gate import polygons
@@ -56,6 +56,7 @@ class OverlayFollower:
         self._unsaved: set[str] = set()
         self._refused: dict[str, bytes] = {}
         self._configured: dict[str, Masks] = {}
+        self._forbidden: set[str] = set()
         make_private_folder(folder)
         self.configure(configured)
 
@@ -66,6 +67,11 @@ class OverlayFollower:
                 self._recall(camera_id)
         self._configured = dict(configured)
 
+    @property
+    def cameras(self) -> frozenset[str]:
+        """All of this worker."""
+        return frozenset(self._configured)
+
     def masks(self, camera_id: str) -> Masks:
         """What holds on a camera now; versions drawn in the service win over the settings file."""
         own = self._configured.get(camera_id, Masks())
@@ -73,7 +79,7 @@ class OverlayFollower:
             return Masks((WHOLE_PICTURE,), own.detection)
         drawn = self._known.get(camera_id)
         if drawn is None:
-            return own
+            return Masks((WHOLE_PICTURE,), own.detection) if camera_id in self._forbidden else own
         return Masks(
             own.privacy if drawn.privacy_masks is None else drawn.privacy_masks,
             own.detection if drawn.detection_masks is None else drawn.detection_masks,
@@ -100,17 +106,28 @@ class OverlayFollower:
         return tuple(camera_id for camera_id, content in pairs if self._look(camera_id, content))
 
     def _look(self, camera_id: str, content: Any) -> bool:
+        if isinstance(content, NoPermissionError):
+            return self._note_forbidden(camera_id)
+        before = self.masks(camera_id)
+        self._forbidden.discard(camera_id)
         if isinstance(content, ResponseError):  # on Redis 6.2 a worker can put another kind of value there
             content = b""
         if content is None or content == self._refused.get(camera_id):
-            return False
-        before = self.masks(camera_id)
+            return self.masks(camera_id) != before
         try:
             self._take(camera_id, content)
         except SealingError as error:
             self._refused[camera_id] = content
             _log.error("overlays_refused", camera_id=camera_id, reason=str(error))
+        return self.masks(camera_id) != before
+
+    def _note_forbidden(self, camera_id: str) -> bool:
+        """What may not be asked may be a mask: until it may, all of the picture is one, where none is known."""
+        if camera_id in self._forbidden:
             return False
+        before = self.masks(camera_id)
+        self._forbidden.add(camera_id)
+        _log.error("overlays_forbidden", camera_id=camera_id, mend="the ACL file of Redis lacks this camera")
         return self.masks(camera_id) != before
 
     def _take(self, camera_id: str, content: bytes) -> None:

@@ -89,10 +89,15 @@ class PreviewWriter:
         if self._writing is not self._redis:
             self._writing.close()
 
+    def cameras_are(self, camera_ids: Iterable[str]) -> None:
+        """Which cameras there are from now on."""
+        self._cameras = {camera_id: self._cameras.get(camera_id) or _Shown() for camera_id in camera_ids}
+
     def alive(self, camera_id: str) -> None:
         """The camera has just given a picture, whether anything moved in it or not."""
-        # Cameras may join while this runs: the settings are read again without a restart.
-        self._cameras.setdefault(camera_id, _Shown()).alive_seconds = self._clock()
+        shown = self._cameras.get(camera_id)  # one that was removed may give a last picture
+        if shown is not None:
+            shown.alive_seconds = self._clock()
 
     def show(self, camera_id: str, image: Image) -> None:
         """Makes a preview, if somebody looks and it is time.

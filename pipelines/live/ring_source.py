@@ -66,6 +66,11 @@ class RingSource(FrameSource):
                 self._about = self._ring.about
             return self._about
 
+    @property
+    def openings(self) -> int:
+        """How often the camera was opened, by all its decoders."""
+        return self.about.openings
+
     def upstream(self) -> FrameAccounting:
         """What became of the frames that this source did not hand out: by decoder and ring, and by processes before.
 

@@ -5,17 +5,16 @@ addresses, and hands each child what that child needs over its socket. One threa
 
 A matching process is *loading*, then *ready*, and runs once it is told to go: so the next one can load its models
 while this one still runs (`worker.standby`), and takes over without a wait when this one has to go.
+
+Settings are read again when `reload` is called: cameras come, change and go, and nothing else is touched.
 """
 
 from __future__ import annotations
 
 import random
 import selectors
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,8 +22,9 @@ import structlog
 from pydantic import TypeAdapter
 
 from pipelines.camera_status import CameraStatus, Phase, WorkerReport
-from pipelines.config import Config
+from pipelines.config import CameraConfig, Config
 from pipelines.errors import PipelineError
+from pipelines.given_cameras import GivenCamera
 from pipelines.live.camera_slot import HEALTHY_SECONDS, CameraSlot, Masks
 from pipelines.live.children import Child, Death, matcher_program
 from pipelines.live.clip_messages import ClipWanted
@@ -33,6 +33,8 @@ from pipelines.live.control import (
     CameraLeft,
     CameraMasks,
     CameraRefused,
+    CamerasChanged,
+    CamerasGiven,
     CameraWanted,
     ChildDied,
     Ended,
@@ -43,7 +45,9 @@ from pipelines.live.control import (
     close_all,
 )
 from pipelines.live.reconnect import Backoff
+from pipelines.live.reloading import LiveSettings
 from pipelines.live.supervisor_options import SupervisorOptions, matcher_job
+from pipelines.live.supervisor_signals import RELOAD, STOP, Words
 
 FAILED_STARTS = 3
 """Attempts at a first start; after it, a matching process that dies is replaced for ever."""
@@ -67,12 +71,11 @@ class Supervisor:
     """Runs one worker's processes until asked to stop."""
 
     def __init__(self, config: Config, options: SupervisorOptions) -> None:
-        self._config = config
+        self._settings = LiveSettings(config, options.read_settings)
         self._options = options
         self._times = options.times
         self._slots = {
-            camera_id: CameraSlot(camera_id, camera, options.decoder, self._tell_matcher)
-            for camera_id, camera in config.cameras.items()
+            camera_id: self._slot(camera_id, camera) for camera_id, camera in config.cameras.items()
         }
         self._active: _Matcher | None = None
         self._standby: _Matcher | None = None
@@ -86,16 +89,15 @@ class Supervisor:
         self._ever_ran = False
         self._failed_starts = 0
         self._report: WorkerReport | None = None
-        self._wakeup, self._signals = socket.socketpair()
-        for one in (self._wakeup, self._signals):
-            one.setblocking(False)
+        self._words = Words()
 
     def stop(self) -> None:
         """Asks everything to end in order; `run` returns soon after. Safe in a signal handler."""
-        try:
-            self._signals.send(b"\0")
-        except (BlockingIOError, OSError):
-            return  # it is full, or everything has ended
+        self._words.leave(STOP)
+
+    def reload(self) -> None:
+        """Asks for the settings to be read again, once for all that asked meanwhile. Safe in a signal handler."""
+        self._words.leave(RELOAD)
 
     def run(self) -> WorkerReport:
         """Watches over everything until it has ended.
@@ -115,7 +117,7 @@ class Supervisor:
     def _wait(self, timeout_seconds: float | None) -> None:
         """Waits until something happens, and deals with it."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wakeup, selectors.EVENT_READ, self._asked_to_stop)
+            selector.register(self._words, selectors.EVENT_READ, self._signalled)
             for matcher in self._matchers():
                 self._watch(selector, matcher.child, partial(self._hear, matcher))
             for slot in self._slots.values():
@@ -133,10 +135,43 @@ class Supervisor:
     def _matchers(self) -> Iterator[_Matcher]:
         yield from (one for one in (self._active, self._standby) if one is not None)
 
-    def _asked_to_stop(self) -> None:
-        self._wakeup.recv(64)
+    def _signalled(self) -> None:
+        words = self._words.taken()
         if self._end_at is not None:
             return
+        if STOP in words:
+            self._end_in_order()
+        elif self._settings.read_again() is None:
+            self._tell_cameras()  # what is wrong stands in their state, too
+        else:
+            self._put_cameras_in_force()
+
+    def _put_cameras_in_force(self) -> None:
+        """Every camera has its slot, and every slot its settings; who reads those that are gone leaves them."""
+        cameras = self._settings.config.cameras
+        for camera_id, camera in cameras.items():
+            if camera_id in self._slots:
+                self._slots[camera_id].change(camera)
+            else:
+                self._slots[camera_id] = self._slot(camera_id, camera)
+        for camera_id in self._slots.keys() - cameras.keys():
+            slot = self._slots[camera_id]
+            slot.retired = True
+            if self._active is None or not self._active.running:
+                slot.leave()  # nobody else will
+        self._tell_cameras()
+
+    def _tell_cameras(self) -> None:
+        document = self._settings.config.model_dump(mode="json", include={"cameras"})
+        for matcher in self._matchers():
+            matcher.child.post(
+                CamerasChanged(document["cameras"], self._settings.note, self._settings.refused)
+            )
+
+    def _slot(self, camera_id: str, camera: CameraConfig) -> CameraSlot:
+        return CameraSlot(camera_id, camera, self._options.decoder, self._tell_matcher)
+
+    def _end_in_order(self) -> None:
         self._end_at = time.monotonic() + self._times.end_seconds
         self._start_at = self._standby_at = None
         if self._standby is not None:
@@ -152,6 +187,7 @@ class Supervisor:
         now = time.monotonic()
         due = [self._matcher_due(now), self._hangs_due(now), self._unwanted_due(now)]
         due += [slot.due(now) for slot in self._slots.values()]
+        self._slots = {name: slot for name, slot in self._slots.items() if slot.is_open or not slot.retired}
         known = [at for at in due if at is not None]
         return max(0.0, min(known) - time.monotonic()) if known else None
 
@@ -192,8 +228,8 @@ class Supervisor:
         return None
 
     def _load(self) -> _Matcher:
-        matcher = _Matcher(Child("matcher", self._options.matcher or matcher_program(self._config)))
-        matcher.child.post(matcher_job(self._config, self._options))
+        matcher = _Matcher(Child("matcher", self._options.matcher or matcher_program(self._settings.config)))
+        matcher.child.post(matcher_job(self._settings, self._options))
         return matcher
 
     def _hear(self, matcher: _Matcher) -> None:
@@ -220,6 +256,9 @@ class Supervisor:
                 matcher.report = TypeAdapter(WorkerReport).validate_python(report)
             case CameraWanted():
                 self._want(message)
+            case CamerasGiven(cameras) if self._end_at is None:
+                self._settings.give({name: GivenCamera.model_validate(one) for name, one in cameras.items()})
+                self._put_cameras_in_force()
             case CameraMasks(camera_id, privacy, detection) if camera_id in self._slots:
                 self._slots[camera_id].mask(Masks(privacy, detection))
             case CameraLeft(camera_id) if camera_id in self._slots:
@@ -240,7 +279,7 @@ class Supervisor:
 
     def _want(self, wanted: CameraWanted) -> None:
         slot = self._slots.get(wanted.camera_id)
-        if slot is None:
+        if slot is None or slot.retired:
             refused = CameraRefused(wanted.camera_id, wanted.opening, "is not in the settings")
             self._tell_matcher(refused, ())
         else:
@@ -331,7 +370,8 @@ class Supervisor:
     def _own_report(self, phase: Phase, detail: str) -> WorkerReport:
         """What can be said where no matching process said it."""
         status = CameraStatus(phase, detail)
-        spool = self._config.paths.data_dir / "spool" / self._config.worker.id
+        config = self._settings.config
+        spool = config.paths.data_dir / "spool" / config.worker.id
         waiting = len(list(spool.glob("*.json"))) if spool.is_dir() else 0
         return WorkerReport(dict.fromkeys(self._slots, status), waiting)
 
@@ -341,20 +381,4 @@ class Supervisor:
         self._active = self._standby = None
         for slot in self._slots.values():
             slot.abandon()
-        self._wakeup.close()
-        self._signals.close()
-
-
-@contextmanager
-def ended_by_signals(supervisor: Supervisor) -> Iterator[None]:
-    """SIGTERM and SIGINT end it in order."""
-
-    def end(*_: object) -> None:
-        supervisor.stop()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        self._words.close()

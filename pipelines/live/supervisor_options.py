@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipelines.config import Config
 from pipelines.live.children import Program, decoder_program
 from pipelines.live.control import MatcherJob
+from pipelines.live.reloading import LiveSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class SupervisorOptions:
         matcher: the matching process's program; None: the usual one.
         decoder: the decoder's.
         times: how long it has patience.
+        read_settings: reads the settings again; None: they are as they are.
     """
 
     redis_address: Callable[[], str | None]
@@ -48,14 +50,16 @@ class SupervisorOptions:
     matcher: Program | None = None
     decoder: Program = field(default_factory=decoder_program)
     times: SupervisorTimes = field(default_factory=SupervisorTimes)
+    read_settings: Callable[[], Config] | None = None
 
 
-def matcher_job(config: Config, options: SupervisorOptions) -> MatcherJob:
+def matcher_job(settings: LiveSettings, options: SupervisorOptions) -> MatcherJob:
     """What a matching process is told first of all.
 
     Raises:
         ConfigError: a secret of an address is missing.
     """
+    config = settings.config
     document = config.model_dump(mode="json")
     document["redis"]["password"] = None  # masked in the document
     redis = config.redis
@@ -65,4 +69,5 @@ def matcher_job(config: Config, options: SupervisorOptions) -> MatcherJob:
         redis_username=redis.username,
         redis_password=None if redis.password is None else redis.password.get_secret_value(),
         exit_when_done=options.exit_when_done,
+        note=settings.note,
     )

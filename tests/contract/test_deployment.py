@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import yaml
 
 from aiqyn.health import WORK_PORT
 from pipelines.config import load_config
+from pipelines.live.supervisor_signals import ended_by_signals
 from tests.contract.project import ROOT
 
 PINNED = re.compile(r"^\S+/\S+:\S+@sha256:[0-9a-f]{64}$")
@@ -209,6 +211,12 @@ def test_a_worker_may_ask_whether_its_clock_is_right() -> None:
     settings = settings_of(UNITS["aiqyn-worker@.service"])
     assert "ProtectClock=yes" not in settings
     assert any(line.startswith("SystemCallFilter=") and "adjtimex" in line for line in settings)
+
+
+def test_a_worker_is_reloaded_with_the_signal_it_listens_for() -> None:
+    (line,) = [one for one in settings_of(UNITS["aiqyn-worker@.service"]) if one.startswith("ExecReload=")]
+    assert line == "ExecReload=/bin/kill -HUP $MAINPID"
+    assert "signal.SIGHUP: reload" in inspect.getsource(ended_by_signals)
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -22,6 +22,7 @@ KEYED = {
     "/api/v1/reviews/{review_id}/judgements",
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",
+    "/api/v1/cameras",
     "/api/v1/candidates/{candidate_id}/holds",
     "/api/v1/candidates/{candidate_id}/holds/{hold_id}/lift",
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from playwright.sync_api import Browser, Page, Playwright, Response
@@ -46,9 +47,9 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, policy: ReviewPolicy | None = None) -> Iterator[Service]:
+def running_service(folder: Path, policy: ReviewPolicy | None = None, **settings: Any) -> Iterator[Service]:
     """A service over a fresh folder, reached over TCP; its threads run."""
-    seeded = seed(folder, policy=policy, usernames=(*OPERATORS, "saule"), run_background=True)
+    seeded = seed(folder, policy=policy, usernames=(*OPERATORS, "saule"), run_background=True, **settings)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(create_app(seeded.services), log_level="error", ws="none", lifespan="on")
     server = uvicorn.Server(config)
@@ -164,7 +165,7 @@ def seat(
 
 def _text_of(response: Response) -> str:
     kind = response.headers.get("content-type", "")
-    body = "" if kind.startswith("image/") or response.status == 204 else response.text()
+    body = "" if kind.startswith(("image/", "video/")) or response.status == 204 else response.text()
     return f"{response.url} {response.headers} {body}"
 
 

@@ -3,6 +3,7 @@
 from api.store.models.base import Base
 from api.store.models.cameras import CameraDay, CameraGap, CameraReport
 from api.store.models.evidence import EvidenceRecord, LegalHold
+from api.store.models.given_cameras import CameraSetting
 from api.store.models.lists import (
     Deployment,
     DeploymentCamera,
@@ -32,6 +33,7 @@ __all__ = [
     "CameraDay",
     "CameraGap",
     "CameraReport",
+    "CameraSetting",
     "CandidateRecord",
     "ControlItem",
     "Deployment",

@@ -24,6 +24,8 @@ class CameraReport(Base):
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime())
     log_id: Mapped[str] = mapped_column(String(64))
     counted: Mapped[dict[str, int | dict[str, int]]] = mapped_column(JSON)
+    masked_detections: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    settings_note: Mapped[str] = mapped_column(String(500), server_default="")
 
 
 class CameraGap(Base):

@@ -335,3 +335,12 @@ def test_growth_of_what_began_anew_is_all_of_it() -> None:
     assert (
         growth(COUNTED, other) == other
     )  # a reason's count became smaller: no sum that only grows does that
+
+
+def test_what_masks_and_settings_files_cost_is_said(
+    watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person
+) -> None:
+    spoken.say(word(clock, masked_detections=3, settings_note="refused: line 3"))
+    watch.run_once()
+    (gate,) = [one for one in reviewer.get("/cameras").json()["items"] if one["camera_id"] == CAMERA]
+    assert (gate["masked_detections"], gate["settings_note"]) == (3, "refused: line 3")

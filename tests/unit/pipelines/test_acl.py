@@ -94,13 +94,29 @@ def test_old_servers_get_users_whose_commands_are_harmless_on_all_their_keys() -
     ):
         assert harmful not in main.split()
     assert line_of(made, "worker:w1:jobs").endswith("-@all +ping +xreadgroup +xack ~aiqyn:jobs")
-    assert line_of(made, "worker:w1:previews").endswith("-@all +ping +set ~aiqyn:preview:gate")
+    assert line_of(made, "worker:w1:previews").endswith(
+        "-@all +ping +set ~aiqyn:preview:w1:* ~aiqyn:preview:gate"
+    )
 
 
-def test_a_worker_without_cameras_writes_no_state() -> None:
-    for version in (SIX, SEVEN):
-        assert "camera" not in line_of(make(version), "worker:w2")
-    assert "worker:w2:previews" not in make(SIX).passwords
+@pytest.mark.parametrize("version", [SIX, SEVEN])
+def test_a_worker_speaks_of_its_cameras_and_of_those_that_bear_its_name(version: tuple[int, ...]) -> None:
+    made = make(version)
+    for worker, cameras in (("w1", {"w1:*", "gate"}), ("w2", {"w2:*"})):
+        keys = set(re.findall(r"~(aiqyn:camera\S*?)[\s)]", line_of(made, f"worker:{worker}") + " "))
+        assert keys == {f"aiqyn:camera:{camera}" for camera in cameras} | {f"aiqyn:cameras:{worker}"}
+
+
+def test_what_it_is_given_it_may_only_read() -> None:
+    line = line_of(make(SEVEN), "worker:w1")
+    (grant,) = [one for one in re.findall(r"\(([^)]*)\)", line) if "aiqyn:cameras:w1" in one]
+    assert grant.startswith("+get %R~aiqyn:cameras:w1 ")
+    assert "%W" not in grant
+
+
+def test_no_worker_is_called_like_the_wish_to_see_a_camera() -> None:
+    with pytest.raises(SealingError, match="another id"):
+        make_acl_file(SEVEN, workers=[WorkerAccount("wanted")])
 
 
 @pytest.mark.parametrize("name", ["a:b", "*", "a b", "a(", "", "a\nuser x on nopass +@all ~*"])
@@ -127,8 +143,10 @@ def test_no_camera_is_called_like_the_wish_to_see_another(version: tuple[int, ..
 @pytest.mark.parametrize("version", [SIX, SEVEN])
 def test_a_worker_reads_what_is_drawn_on_its_own_cameras_only(version: tuple[int, ...]) -> None:
     keys = re.findall(r"~(aiqyn:(?:overlays|preview:wanted)\S*?)[\s)]", make(version).text + " ")
-    own = {"aiqyn:overlays:gate", "aiqyn:preview:wanted:gate"}
-    assert set(keys) == own | {"aiqyn:overlays:*", "aiqyn:preview:wanted:*"}  # those of the service
+    own = {f"aiqyn:{kind}:{one}" for kind in ("overlays", "preview:wanted") for one in ("gate", "w1:*")}
+    others = {"aiqyn:overlays:w2:*", "aiqyn:preview:wanted:w2:*"}
+    assert set(keys) == own | others | {"aiqyn:overlays:*", "aiqyn:preview:wanted:*"}  # those of the service
+    assert not others & set(re.findall(r"~(\S*?)[\s)]", line_of(make(version), "worker:w1") + " "))
     assert own <= set(re.findall(r"~(\S*?)[\s)]", line_of(make(version), "worker:w1") + " "))
     assert "+set" not in line_of(make(SIX), "worker:w1").split()
 

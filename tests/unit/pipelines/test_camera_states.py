@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from pipelines import camera_states
 from pipelines.bus import CandidatePublisher
@@ -60,3 +61,21 @@ def test_gaps_are_written_when_they_change_and_now_and_then(
         assert (told() or [])[0]["ended_at"] is not None
         monkeypatch.setattr(camera_states, "GAPS_SECONDS", 0.0)
         assert told() is not None
+
+
+def test_a_camera_the_acl_file_lacks_costs_the_others_nothing_and_is_said_once(
+    tmp_path: Path, worker_redis: Redis, api_redis: Redis
+) -> None:
+    with GapLog(tmp_path / "gaps") as gaps, Spool(tmp_path / "spool") as spool:
+        publisher = CandidatePublisher(worker_redis, spool, "w1", None)  # type: ignore[arg-type]
+        states = CameraStates(worker_redis, "w1", NoLists(), gaps, utc_now)  # type: ignore[arg-type]
+        states.note = "refused, the earlier ones hold: x"
+        said = {name: CameraStatus(masked_detections=7) for name in ("another", "gate", "w1:hall")}
+        with capture_logs() as logs:
+            for _ in range(2):
+                assert states.tell(said, publisher.state, now=True)
+        assert [(one["event"], one["camera_id"]) for one in logs] == [("state_forbidden", "another")]
+        assert api_redis.hgetall(camera_key("another")) == {}
+        for camera_id in ("gate", "w1:hall"):
+            told: Any = api_redis.hgetall(camera_key(camera_id))
+            assert (told[b"masked_detections"], told[b"settings"]) == (b"7", states.note.encode())

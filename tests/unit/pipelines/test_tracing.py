@@ -22,7 +22,7 @@ from pipelines.errors import ConfigError
 from pipelines.live.observing import Observing
 from pipelines.spool import Spool
 from pipelines.tracing import SpanAbout, Tracing, is_traceparent, tracing_from
-from pipelines.worker import WorkerPlace
+from pipelines.worker_place import WorkerPlace
 from tests.redis_server import api_redis, redis_program, redis_server, worker_redis
 from tests.seeds import Seeded, seed
 from tests.worker_bench import ANN, Bench

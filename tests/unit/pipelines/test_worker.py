@@ -181,7 +181,7 @@ class TestLists:
     @staticmethod
     def _revoke(bench: Bench, worker: Worker) -> None:
         bench.publisher.withdraw("d1", "w1")
-        wait_for(lambda: worker._watches["gate"]._slot.current() is None)
+        wait_for(lambda: worker._watches.active["gate"]._slot.current() is None)
 
     @pytest.mark.parametrize(
         "changes",
@@ -328,9 +328,16 @@ def test_keys_of_another_worker_are_refused(bench: Bench) -> None:
         bench.worker()
 
 
-def test_a_worker_without_cameras_is_refused(bench: Bench) -> None:
-    with pytest.raises(ConfigError, match="cameras"):
-        bench.worker()
+def test_a_worker_without_cameras_waits_for_some(bench: Bench) -> None:
+    assert bench.run().cameras == {}
+    with bench.running() as worker:
+        bench.publish()
+        bench.add_recording("gate", [ANN])
+        worker.take_cameras(bench.config().cameras, "")
+        wait_for(lambda: bench.state("gate").get("phase") == "ended")
+        assert [one.subject_id for one in bench.candidates()] == ["s-ann"]
+        worker.take_cameras({}, "")
+        wait_for(lambda: bench.state("gate")["detail"] == "is in the settings no more")
 
 
 class RevokingEmbedder(FakeEmbedder):

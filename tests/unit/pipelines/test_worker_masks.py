@@ -13,7 +13,7 @@ from aiqyn.embedded.redis import EmbeddedRedis
 from pipelines.camera_masks import MasksInForce
 from pipelines.live.camera_slot import Masks
 from pipelines.overlay_package import CameraOverlays, OverlaySender
-from pipelines.worker import WorkerPlace
+from pipelines.worker_place import WorkerPlace
 from tests.fake_engine import frame
 from tests.unit.pipelines.session_play import someone
 from tests.worker_bench import ANN, BEA, Bench
@@ -59,6 +59,7 @@ def test_whoever_is_under_a_drawn_mask_is_nobody_from_the_first_picture_on(bench
         detection=(LEFT,) if kind == "detection" else None,
     )
     assert found(bench) == {"s-bea"}
+    assert (int(bench.state("gate")["masked_detections"]) > 0) == (kind == "detection")
 
 
 @pytest.mark.parametrize("kind", ["privacy_masks", "detection_masks"])

@@ -81,13 +81,23 @@ export async function judge(id, answer, reason, key) {
 }
 
 /**
- * A picture, kept in memory until the caller revokes the address.
+ * A picture or a clip, kept in memory until the caller revokes the address.
  * @param {string} id
  * @returns {Promise<string>} an object URL
  */
 export async function picture(id) {
   const response = await send("GET", `evidence/${encodeURIComponent(id)}`);
   return URL.createObjectURL(await response.blob());
+}
+
+/**
+ * What a camera sees now, in coarse blocks; null where there is nothing yet.
+ * @param {string} cameraId
+ * @returns {Promise<string | null>} an object URL
+ */
+export async function preview(cameraId) {
+  const response = await send("GET", `cameras/${encodeURIComponent(cameraId)}/preview`);
+  return response.status === 204 ? null : URL.createObjectURL(await response.blob());
 }
 
 /** A name for one write: 128 random bits. `randomUUID` is missing where the page comes over plain HTTP. */

@@ -2,11 +2,13 @@
 
 import * as api from "./api.js";
 import { ANSWERS, AnswerBar } from "./answers.js";
+import { Clip } from "./clip.js";
 import { h } from "./dom.js";
 import { facts } from "./facts.js";
 import { age } from "./format.js";
 import { bind, t } from "./i18n.js";
 import { Pictures } from "./pictures.js";
+import { Preview } from "./preview.js";
 import { revealed } from "./revealed.js";
 import { button, errorKey, heading, paragraph, setOffline, setWaiting, show, speak } from "./screen.js";
 
@@ -24,6 +26,10 @@ export class Desk {
     this.queue = [];
     /** @type {Pictures | null} */
     this.pictures = null;
+    /** @type {Clip | null} */
+    this.clip = null;
+    /** @type {Preview | null} */
+    this.preview = null;
     /** @type {AnswerBar | null} */
     this.bar = null;
     /** What Enter and N do now. @type {(() => void) | null} */
@@ -105,6 +111,8 @@ export class Desk {
     const pictures = new Pictures(review);
     const bar = new AnswerBar((answer, reason) => void this.#answer(review, answer, reason, api.newKey()));
     this.pictures = pictures;
+    this.clip = new Clip(review);
+    this.preview = new Preview(review.camera_id);
     this.bar = bar;
     const title = heading("review.title");
     const view = h(
@@ -114,6 +122,7 @@ export class Desk {
       h("div", { class: "pictures" }, pictures.probe.figure, pictures.reference.figure, pictures.frame.figure),
       facts(review),
       bar.element,
+      h("div", { class: "moving" }, this.clip.element, this.preview.element),
       h("div", { class: "aside-list" }, bind(h("h2"), () => t("queue.title")), this.others),
     );
     show(view, title);
@@ -240,6 +249,10 @@ export class Desk {
     this.idle = false;
     this.pictures?.release();
     this.pictures = null;
+    this.clip?.release();
+    this.clip = null;
+    this.preview?.stop();
+    this.preview = null;
     this.bar = null;
     this.onNext = null;
     this.onRefresh = null;
@@ -273,6 +286,7 @@ export class Desk {
     if (code === "KeyN" || (isEnter && !onButton)) return this.onNext;
     if (code === "KeyR") return this.onRefresh;
     if (code === "KeyZ" && this.pictures) return this.pictures.frame.open;
+    if (code === "KeyP" && this.clip) return () => void this.clip?.play();
     if (code === "ArrowLeft") return () => this.pictures?.turnReference(-1);
     if (code === "ArrowRight") return () => this.pictures?.turnReference(1);
     return null;

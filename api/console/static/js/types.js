@@ -34,6 +34,7 @@
  * @property {PictureRef & {face_xyxy: [number, number, number, number]}} frame
  * @property {PictureRef & {face_size_px: number}} probe
  * @property {PictureRef[]} references
+ * @property {(PictureRef & {began_pts_seconds: number, duration_seconds: number}) | null} clip
  * @property {FrameAccounting} frame_accounting
  *
  * @typedef {object} ReviewPage

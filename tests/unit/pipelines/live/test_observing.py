@@ -23,7 +23,7 @@ from pipelines.live.gaps import GapLog
 from pipelines.live.metrics import SpoolState
 from pipelines.live.observing import Observing, WorkerView
 from pipelines.live.schedule import FairTurns
-from pipelines.worker import WorkerPlace
+from pipelines.worker_place import WorkerPlace
 from tests.redis_server import redis_program, redis_server
 from tests.unit.pipelines.live.test_metrics import values
 from tests.waiting import wait_until

@@ -235,3 +235,16 @@ def test_masks_of_the_settings_file() -> None:
 def test_too_many_masks_are_not_sent(store: KeyStore) -> None:
     with pytest.raises(SealingError, match="privacy_masks"):
         sign_overlays(CameraOverlays("gate", NOON, None, (LEFT,) * 33), store.galleries_key())
+
+
+def test_what_may_not_be_asked_for_is_wholly_masked_until_it_may(place: Place) -> None:
+    """An ACL file from before the camera: there may be a mask, and nobody knows."""
+    follower = place.follower()
+    follower.configure({**OWN, "another": Masks()})
+    assert follower.masks("another") == Masks()
+    assert follower.refresh() == ("another",)
+    assert follower.masks("another") == Masks((WHOLE_PICTURE,), ())
+    assert follower.masks("yard") == Masks()
+    assert follower.refresh() == ()
+    assert follower._look("another", None)  # the answer once the file is renewed
+    assert follower.masks("another") == Masks()

@@ -131,6 +131,10 @@ def test_a_camera_that_joins_later_and_one_it_may_not_ask_about(
     late = PreviewWriter(worker_redis, "w1", ("elsewhere",), lambda: 5.0)
     late.alive("gate")
     look(api_redis)
+    give(late)
+    assert late.write() == 0  # as long as it is not one of these
+    late.cameras_are(("elsewhere", "gate"))
+    late.alive("gate")
     assert late.write() == 0
     give(late)
     assert late.write() == 1
