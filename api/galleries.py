@@ -238,7 +238,7 @@ class GalleryService:
         digest = _fingerprint(session, deployment, model, now)
         if newest is not None and newest.content_sha256 == digest:
             return newest
-        rows = [row for row, _ in lists.listed_templates(deployment.watchlist_id, model.recipe.sha256, now)]
+        rows = [row for row, _ in lists.searched_templates(deployment.watchlist_id, model.recipe.sha256, now)]
         version = GalleryVersion(
             deployment_id=deployment.deployment_id,
             version=newest.version + 1 if newest else 1,
@@ -266,7 +266,7 @@ def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryMo
     """What a gallery is made of, as a hash; without opening a single template."""
     lists = ListRepository(session)
     model = _at_the_lists_rate(lists, deployment, model)
-    references = lists.listed_template_ids(deployment.watchlist_id, model.recipe.sha256, at)
+    references = lists.searched_template_ids(deployment.watchlist_id, model.recipe.sha256, at)
     document = {
         "references": list(references),
         "cameras": sorted(deployment.camera_ids),

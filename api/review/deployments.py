@@ -25,6 +25,7 @@ class DeploymentTerms:
         authorised_by: who allowed it; somebody else.
         starts_at: aware, UTC.
         ends_at: aware, UTC; not included.
+        place: in words, where the cameras stand; empty where their ids say it.
     """
 
     deployment_id: str
@@ -35,6 +36,7 @@ class DeploymentTerms:
     authorised_by: str
     starts_at: datetime
     ends_at: datetime
+    place: str = ""
 
     def covers(self, camera_id: str, at: datetime) -> bool:
         """Whether the list may be searched on this camera at this time."""
