@@ -76,7 +76,7 @@ class RecordService:
             known = lists.watchlist_named(name)
             if known is not None:
                 return known.watchlist_id
-            watchlist_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            watchlist_id = f"{slug(name)}-{secrets.token_hex(3)}"
             lists.add(
                 Watchlist(
                     watchlist_id=watchlist_id,
@@ -304,6 +304,6 @@ def template_row(
     )
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """Letters and digits of a name, for an id; names in other scripts become `list`."""
     return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40] or "list"

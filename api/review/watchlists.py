@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -90,11 +91,21 @@ def check_entry(terms: EntryTerms, now: datetime) -> None:
         RecordError: says what is missing or too long.
     """
     check_two_people(terms.requested_by, terms.authorised_by)
-    for name in ("legal_basis", "case_reference", "image_source"):
-        if not getattr(terms, name).strip():
-            raise RecordError(f"{name} of the entry is missing")
+    names = ("legal_basis", "case_reference", "image_source")
+    check_words("entry", {name: getattr(terms, name) for name in names})
     check_minor(terms.minor_justification, is_minor=terms.is_minor)
     check_expiry(terms.expires_at, now, is_minor=terms.is_minor)
+
+
+def check_words(of: str, words: Mapping[str, str]) -> None:
+    """Lets through where nothing that must be said is missing.
+
+    Raises:
+        RecordError: something is, or is nothing but blanks.
+    """
+    for name, value in words.items():
+        if not value.strip():
+            raise RecordError(f"{name} of the {of} is missing")
 
 
 def check_minor(justification: str | None, *, is_minor: bool) -> None:
@@ -137,9 +148,7 @@ def check_watchlist(terms: WatchlistTerms) -> None:
     Raises:
         RecordError: says what is missing or too large.
     """
-    for name in ("name", "purpose", "legal_basis"):
-        if not getattr(terms, name).strip():
-            raise RecordError(f"{name} of the list is missing")
+    check_words("list", {name: getattr(terms, name) for name in ("name", "purpose", "legal_basis")})
     if not 1 <= terms.max_entries <= MOST_ENTRIES:
         raise RecordError(f"a list holds 1 to {MOST_ENTRIES} entries")
     check_rate(terms.false_alerts_per_1000_faces)

@@ -122,7 +122,7 @@ class ListRepository:
     def deployment(self, deployment_id: str) -> DeploymentTerms | None:
         """A deployment and its cameras by its id."""
         row = self._session.get(Deployment, deployment_id)
-        return None if row is None else self._terms(row)
+        return None if row is None else self.terms(row)
 
     def deployment_row(self, deployment_id: str) -> Deployment | None:
         """A deployment with who ended it and why."""
@@ -140,7 +140,7 @@ class ListRepository:
         rows = self._session.scalars(
             select(Deployment).where(Deployment.ends_at > at).order_by(Deployment.deployment_id)
         )
-        return [self._terms(row) for row in rows]
+        return [self.terms(row) for row in rows]
 
     def newest_gallery(self, deployment_id: str) -> GalleryVersion | None:
         """The newest gallery version of a deployment."""
@@ -220,6 +220,13 @@ class ListRepository:
         )
         return [(reference, template) for reference, template in rows]
 
+    def watchlist_ids(self, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of lists, in order."""
+        query = select(Watchlist.watchlist_id).order_by(Watchlist.watchlist_id)
+        if after is not None:
+            query = query.where(Watchlist.watchlist_id > after)
+        return self._session.scalars(query.limit(limit)).all()
+
     def watchlists(self) -> Sequence[Watchlist]:
         """All lists, in the order of their names."""
         return self._session.scalars(select(Watchlist).order_by(Watchlist.name)).all()
@@ -253,7 +260,8 @@ class ListRepository:
         self._session.flush()
         return len(rows)
 
-    def _terms(self, row: Deployment) -> DeploymentTerms:
+    def terms(self, row: Deployment) -> DeploymentTerms:
+        """A deployment with its cameras."""
         cameras = self._session.scalars(
             select(DeploymentCamera.camera_id).where(DeploymentCamera.deployment_id == row.deployment_id)
         )

@@ -47,6 +47,8 @@ class ListRequest(Base):
     import_id: Mapped[str | None] = mapped_column(ForeignKey("list_imports.import_id"), index=True)
     requested_by: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"))
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    addressed_to: Mapped[str | None] = mapped_column(ForeignKey("accounts.account_id"))
+    """Whoever alone may decide it; none: every authoriser."""
     ended_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.account_id"))
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     ended_reason: Mapped[str | None] = mapped_column(String(1000))

@@ -88,6 +88,7 @@ def _create_requests() -> None:
         sa.Column("import_id", sa.String(64), nullable=True),
         sa.Column("requested_by", sa.String(64), nullable=False),
         sa.Column("requested_at", time, nullable=False),
+        sa.Column("addressed_to", sa.String(64), nullable=True),
         sa.Column("ended_by", sa.String(64), nullable=True),
         sa.Column("ended_at", time, nullable=True),
         sa.Column("ended_reason", sa.String(1000), nullable=True),
@@ -112,6 +113,9 @@ def _create_requests() -> None:
         sa.ForeignKeyConstraint(["import_id"], ["list_imports.import_id"], name="fk_list_requests_import_id"),
         sa.ForeignKeyConstraint(
             ["requested_by"], ["accounts.account_id"], name="fk_list_requests_requested_by"
+        ),
+        sa.ForeignKeyConstraint(
+            ["addressed_to"], ["accounts.account_id"], name="fk_list_requests_addressed_to"
         ),
         sa.ForeignKeyConstraint(["ended_by"], ["accounts.account_id"], name="fk_list_requests_ended_by"),
         sa.PrimaryKeyConstraint("request_id", name="pk_list_requests"),
