@@ -19,13 +19,16 @@ from api.routes import (
     auth,
     cameras,
     candidates,
+    deployments,
     evidence,
     holds,
     overlays,
     previews,
     records,
+    requests,
     reviews,
     service,
+    watchlists,
 )
 from api.services import Services
 
@@ -74,7 +77,8 @@ def create_app(services: Services) -> Application:
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
     parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
-    for part in parts:
+    lists = (watchlists, requests, deployments)
+    for part in (*parts, *lists):
         app.include_router(part.router)
     _mount_console(app)
     return app

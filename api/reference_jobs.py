@@ -119,14 +119,22 @@ class ReferenceJobs:
         """Held against each other, against who is listed, and against who else is asked for."""
         references = tuple(one for one in results.values() if not isinstance(one, str))
         reports = tuple(PictureReport(Path(one.name), one.subject_id, "ok") for one in references)
-        with self._database.read() as session:
-            watchlist = ListRepository(session).watchlist(row.watchlist_id)
-            rate = watchlist.false_alerts_per_1000_faces if watchlist else None
-            listed = self._listed(session, row, reader.recipe.sha256)
-        against = ListCheck(reader.calibration, rate or self._default_rate, listed)
+        rate, listed = self.held_against(row.watchlist_id, reader.recipe.sha256, row.subject_id)
+        against = ListCheck(reader.calibration, rate, listed)
         return check_enrolment(Enrolment(references, reports, ()), against)
 
-    def _listed(self, session: Session, row: ListRequest, recipe_sha256: str) -> list[ListedReference]:
+    def held_against(
+        self, watchlist_id: str, recipe_sha256: str, but: str | None = None
+    ) -> tuple[float, list[ListedReference]]:
+        """The wanted rate of a list, and who is on it or asked for, by their subject ids; `but` one of these."""
+        with self._database.read() as session:
+            watchlist = ListRepository(session).watchlist(watchlist_id)
+            rate = watchlist.false_alerts_per_1000_faces if watchlist else None
+            return rate or self._default_rate, self._listed(session, watchlist_id, recipe_sha256, but)
+
+    def _listed(
+        self, session: Session, watchlist_id: str, recipe_sha256: str, but: str | None
+    ) -> list[ListedReference]:
         opened = self._vault
         lists, requests = ListRepository(session), RequestRepository(session)
         found = [
@@ -136,11 +144,11 @@ class ReferenceJobs:
                 opened.open_template(one.subject_id, one.reference_id, template.template_sealed),
                 partial(opened.open_portrait, one.subject_id, one.reference_id, one.portrait_sealed),
             )
-            for one, template in lists.listed_templates(row.watchlist_id, recipe_sha256, self._clock())
+            for one, template in lists.listed_templates(watchlist_id, recipe_sha256, self._clock())
         ]
-        for subject_id, picture in requests.pending_pictures(row.watchlist_id, recipe_sha256):
+        for subject_id, picture in requests.pending_pictures(watchlist_id, recipe_sha256):
             template, portrait = picture.template_sealed, picture.portrait_sealed
-            if template is None or portrait is None or subject_id == row.subject_id:
+            if template is None or portrait is None or subject_id == but:
                 continue
             embedding = opened.open_template(subject_id, picture.reference_id, template)
             of = partial(opened.open_portrait, subject_id, picture.reference_id, portrait)

@@ -20,6 +20,7 @@ from api.store.lists import ListRepository
 from api.store.models import ListImport, ListRequest, RequestPicture
 from api.store.requests import RequestFilter, RequestPosition, RequestRepository
 from api.vault import SubjectVault
+from api.watchlists import found_portrait
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,7 +109,7 @@ class RequestViews:
                 raise NotFoundError
             self._note(session, principal, "reference_viewed", request_id, {"reference_id": reference_id})
             subject_id, sealed = row.subject_id, picture.portrait_sealed
-        return self._vault.open_portrait(subject_id, reference_id, sealed)
+        return found_portrait(self._vault.portrait_or_none(subject_id, reference_id, sealed))
 
     def import_run(self, principal: Principal, import_id: str) -> ImportView:
         """One import.

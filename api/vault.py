@@ -62,6 +62,12 @@ class SubjectVault:
         """A portrait as it is stored."""
         return self._seal(subject_id, jpeg, f"portrait:{subject_id}:{reference_id}")
 
+    def portrait_or_none(self, subject_id: str, reference_id: str, sealed: bytes) -> bytes | None:
+        """A stored portrait, JPEG; None where the key was destroyed."""
+        if not self._keys.has_subject_key(subject_id):
+            return None
+        return self.open_portrait(subject_id, reference_id, sealed)
+
     def open_portrait(self, subject_id: str, reference_id: str, sealed: bytes) -> bytes:
         """A stored portrait, JPEG.
 

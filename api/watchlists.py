@@ -231,8 +231,7 @@ class WatchlistService:
         """A picture of an entry, JPEG; in the log.
 
         Raises:
-            NotFoundError: the entry has no such picture.
-            SealingError: the entry's key was destroyed.
+            NotFoundError: the entry has no such picture, or its key was destroyed.
         """
         check_role(principal, READERS)
         with self._database.write() as session:
@@ -246,7 +245,7 @@ class WatchlistService:
                 f"subject:{subject_id}",
                 {"reference_id": reference_id},
             )
-        return self._vault.open_portrait(subject_id, reference_id, row.portrait_sealed)
+        return found_portrait(self._vault.portrait_or_none(subject_id, reference_id, row.portrait_sealed))
 
     def _view(self, session: Session, watchlist_id: str) -> WatchlistView:
         lists = ListRepository(session)
@@ -275,6 +274,17 @@ class WatchlistService:
         LedgerRepository(session).append(
             Happening(kind, self._clock(), principal.account_id, about, dict(detail))
         )
+
+
+def found_portrait(jpeg: bytes | None) -> bytes:
+    """A portrait that is still there to be shown.
+
+    Raises:
+        NotFoundError: its key was destroyed.
+    """
+    if jpeg is None:
+        raise NotFoundError
+    return jpeg
 
 
 def watchlist_document(view: WatchlistView) -> dict[str, Any]:

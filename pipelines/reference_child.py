@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,4 +75,4 @@ def _read(data: bytes, perception: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

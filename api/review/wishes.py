@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from api.review.deployments import check_period
 from api.review.errors import RecordError
 from api.review.requests import MOST_PICTURE_BYTES, MOST_PICTURES
 from api.review.watchlists import check_expiry, check_minor, check_words
+
+MAX_LOOKING_BACK: Final = timedelta(days=1)
+"""A beginning may have passed when a request is written, and no more."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -114,6 +118,8 @@ def check_deployment_wish(wish: DeploymentWish, now: datetime) -> None:
     """
     if not wish.camera_ids:
         raise RecordError("a deployment names at least one camera")
+    if now - wish.starts_at > MAX_LOOKING_BACK:
+        raise RecordError("the deployment would begin in the past: nothing is searched before it is approved")
     check_period(wish.starts_at, wish.ends_at, now)
     words = {"purpose": wish.purpose, "place": wish.place, "legal_basis": wish.legal_basis}
     check_words("deployment", words | {"case_reference": wish.case_reference})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -30,7 +32,7 @@ def downgrade() -> None:
 
 def _add_columns() -> None:
     time, reason = sa.DateTime(timezone=True), sa.String(1000)
-    added = {
+    added: dict[str, list[sa.Column[Any]]] = {
         "watchlists": [
             sa.Column("legal_basis", sa.String(500), nullable=False, server_default=""),
             sa.Column("is_test", sa.Boolean(), nullable=False, server_default=sa.false()),
