@@ -6,6 +6,7 @@ The service's own process never decodes a picture somebody sent. A reader does, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,12 @@ from weights.errors import WeightsError
 _log = structlog.get_logger(__name__)
 
 NOTICE: Final = (
-    "pictures of requests are not read: {reason}; until they are, nobody can approve these requests"
+    "pictures of requests are not read, so nobody can approve these requests: the log says why, `aiqyn doctor` whether "
+    "the models are there"
 )
 
+RETRY_SECONDS: Final = 30.0
+"""Starting a reader that cannot work costs seconds of a processor."""
 
 _Result = Reference | str
 """What became of one picture: a reference, or the word for why not."""
@@ -66,6 +70,7 @@ class ReferenceJobs:
         self._default_rate = default_rate
         self._reader: PictureReader | None = None
         self._read_already: dict[str, _Result] = {}
+        self._rests_until = 0.0
         self.notice: str | None = None
 
     def run_once(self) -> int:
@@ -79,7 +84,7 @@ class ReferenceJobs:
         with self._database.read() as session:
             row = RequestRepository(session).next_unchecked()
             pictures = RequestRepository(session).pictures(row.request_id) if row else ()
-        if row is None or self._reader_of is None:
+        if row is None or self._reader_of is None or time.monotonic() < self._rests_until:
             return 0
         try:
             self._reader = self._reader or self._reader_of()
@@ -89,8 +94,14 @@ class ReferenceJobs:
             if len(unread) <= 1:
                 self._finish(self._reader, row, pictures)
         except (PipelineError, WeightsError, VisionError) as error:
-            self.notice = NOTICE.format(reason=" ".join(str(error).split())[:200])
-            _log.warning("references_not_read", request_id=row.request_id, error=type(error).__name__)
+            self.notice, self._rests_until = NOTICE, time.monotonic() + RETRY_SECONDS
+            reason = " ".join(str(error).split())[:200]
+            _log.warning(
+                "references_not_read",
+                request_id=row.request_id,
+                error=type(error).__name__,
+                reason=reason,
+            )
             return 0
         self.notice = None
         return 1

@@ -116,7 +116,7 @@ class WatchlistService:
 
         Args:
             changes: of `max_entries`, `false_alerts_per_1000_faces`, `allows_minors`, those that change.
-            reason: why; that one was given is in the ledger, its words are not: they may hold names.
+            reason: why; kept with the list.
 
         Raises:
             ForbiddenError: not an authoriser.
@@ -139,9 +139,10 @@ class WatchlistService:
                     "list_fuller",
                     f"{view.entries} entries and {view.pending} requests are on it: remove some first",
                 )
+            row.changed_by, row.changed_reason = principal.account_id, reason
             session.flush()
             new = {name: value for name, value in _limits(row).items() if value != old[name]}
-            self._note(session, principal, "watchlist_changed", row, new | {"reason_given": bool(reason)})
+            self._note(session, principal, "watchlist_changed", row, new)
             result = watchlist_document(view)
             keep_result(session, request, 200, result, self._clock())
             return result

@@ -38,7 +38,7 @@ def list_deployments(
     return DeploymentPage(items=items, next_cursor=pair_cursor("", items[-1].deployment_id) if more else None)
 
 
-@router.post("", status_code=201, responses=documented(400, 401, 403, 404))
+@router.post("", status_code=201, responses=documented(400, 401, 403, 404, 409))
 def request_deployment(
     body: DeploymentIn, principal: Requester, services: ServicesDep, key: IdempotencyKey
 ) -> RequestOut:

@@ -29,6 +29,8 @@ from api.schemas_lists import (
 )
 from api.watchlists import watchlist_document
 
+RATE = "false_alerts_per_1000_faces"
+
 MAX_ENTRY_BYTES = 24 * 1024 * 1024
 """A request with pictures; every other body is small."""
 
@@ -82,7 +84,9 @@ def change_watchlist(
     """Changes cap, wanted rate, or whether minors are searched."""
     action = f"PATCH /watchlists/{watchlist_id}"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    changes = body.model_dump(exclude={"reason"}, exclude_none=True)
+    said = body.model_dump(exclude={"reason"}, exclude_unset=True)
+    # Null takes a list's own rate away; for the others it says nothing.
+    changes = {name: value for name, value in said.items() if value is not None or name == RATE}
     done = services.lists.watchlists.change(principal, watchlist_id, changes, body.reason, request)
     return WatchlistOut.model_validate(done)
 

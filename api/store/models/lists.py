@@ -27,6 +27,9 @@ class Watchlist(Base):
     legal_basis: Mapped[str] = mapped_column(String(500), default="")
     is_test: Mapped[bool] = mapped_column(default=False)
     allows_minors: Mapped[bool] = mapped_column(default=False)
+    changed_by: Mapped[str | None] = mapped_column(String(64))
+    changed_reason: Mapped[str | None] = mapped_column(String(1000))
+    """Of the newest change; the ledger has them all, without words."""
 
 
 class Subject(Base):

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from api.galleries import GalleryService
+from api.reference_jobs import NOTICE
 from api.store.models import ListRequest, RequestPicture, Subject
 from tests.api_client import Clients, FakeClock
 from tests.enrolment_bench import Shelf
@@ -82,7 +83,8 @@ def test_what_a_second_person_approves_is_searched_and_nothing_before(
     assert len(entry["references"]) == 2
     kinds = kinds_since(clients)
     order = ["entry_requested", "references_checked", "request_viewed", "request_approved", "entry_added"]
-    assert [kinds.index(kind) for kind in order] == sorted(kinds.index(kind) for kind in order)
+    newest = {kind: place for place, kind in enumerate(kinds)}
+    assert [newest[kind] for kind in order] == sorted(newest[kind] for kind in order)
 
 
 def test_a_first_gallery_is_made_for_an_approved_deployment(
@@ -391,7 +393,7 @@ def test_a_reader_that_cannot_work_lets_requests_wait_and_says_so(seeded: Seeded
     clients.login("saule").post(f"/watchlists/{seeded.watchlist_id}/entries", body)
     services = clients.seeded.services
     assert services.lists.jobs.run_once() == 0
-    assert any("no models here" in notice for notice in services.notices())
+    assert services.notices() == [NOTICE], "open to anyone: it says no reason, which may name a path"
     clients.close()
 
 
@@ -414,3 +416,33 @@ def test_the_database_itself_takes_nothing_without_two_people(clients: Clients) 
         connection.execute(text("UPDATE list_requests SET state = 'open'"))
     with clients.seeded.services.database.read() as session:
         assert session.query(Subject).count() == 2
+
+
+def test_without_the_rule_the_database_still_refuses_one_person(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test of the rule can fail: with a build that lost it, only the database stands in the way."""
+    from api import list_decisions
+
+    request_id = file_entry(clients, clients.login("saule"), [picture(5)])
+    with clients.seeded.services.database.engine.begin() as connection:
+        connection.execute(text("UPDATE accounts SET role = 'authoriser' WHERE username = 'saule'"))
+    monkeypatch.setattr(list_decisions, "check_approval", lambda *_: None)
+    refused = approve(clients, clients.login("saule"), request_id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    shown = clients.login("nurlan").get(f"/requests/{request_id}").json()
+    assert shown["state"] == "open"
+
+
+def test_without_its_condition_a_minor_would_be_searched(
+    clients: Clients, galleries: GalleryService, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test of minors can fail: this is the build it would catch."""
+    from api.store import lists
+
+    why = {"is_minor": True, "minor_justification": "abducted; the court asked for it"}
+    request_id = file_entry(clients, clients.login("saule"), [picture(7)], **why)
+    assert approve(clients, clients.login("nurlan"), request_id).status_code == 200
+    subject_id = clients.login("nurlan").get(f"/requests/{request_id}").json()["subject_id"]
+    monkeypatch.setattr(lists, "_searched_at", lambda at: (Subject.expires_at > at,))
+    assert subject_id in searched(galleries, shelf)

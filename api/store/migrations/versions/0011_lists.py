@@ -37,6 +37,8 @@ def _add_columns() -> None:
             sa.Column("legal_basis", sa.String(500), nullable=False, server_default=""),
             sa.Column("is_test", sa.Boolean(), nullable=False, server_default=sa.false()),
             sa.Column("allows_minors", sa.Boolean(), nullable=False, server_default=sa.false()),
+            sa.Column("changed_by", sa.String(64), nullable=True),
+            sa.Column("changed_reason", reason, nullable=True),
         ],
         "subjects": [
             sa.Column("purpose", sa.String(500), nullable=False, server_default=""),
