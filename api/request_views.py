@@ -129,11 +129,11 @@ class RequestViews:
     def _others(self, session: Session, row: ListRequest) -> dict[str, str]:
         lists, requests = ListRepository(session), RequestRepository(session)
         wanted = {other for finding in row.findings for other in finding["subjects"]} - {row.subject_id}
-        pending = {one.subject_id: one.name_sealed for one in requests.pending_entries(row.watchlist_id)}
+        asked = requests.sealed_names(sorted(wanted))
         names: dict[str, str] = {}
         for subject_id in sorted(wanted):
             subject = lists.subject(subject_id)
-            sealed = subject.name_sealed if subject else pending.get(subject_id)
+            sealed = subject.name_sealed if subject else asked.get(subject_id)
             name = self._vault.name_or_none(subject_id, sealed) if sealed else None
             if name is not None:
                 names[subject_id] = name

@@ -116,6 +116,15 @@ class RequestRepository:
             )
         ).all()
 
+    def sealed_names(self, subject_ids: Sequence[str]) -> dict[str, bytes]:
+        """Names asked for under these subject ids, sealed as they are."""
+        rows = self._session.execute(
+            select(ListRequest.subject_id, ListRequest.name_sealed).where(
+                ListRequest.subject_id.in_(subject_ids), ListRequest.kind == RequestKind.ENTRY.value
+            )
+        )
+        return {subject_id: sealed for subject_id, sealed in rows if subject_id and sealed}
+
     def pending_count(self, watchlist_id: str) -> int:
         """How many entries of a list are asked for and not decided."""
         query = select(func.count()).where(

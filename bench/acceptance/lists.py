@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def prepare_site(folder: Path) -> Site:
     KeyStore.init(keys_dir, data_dir=data)
     config = folder / "aiqyn.yaml"
     paths = {"data_dir": str(data), "keys_dir": str(keys_dir)}
-    config.write_text(yaml.safe_dump({"version": 1, "paths": paths}))
+    config.write_text(yaml.safe_dump({"paths": paths}))
     loaded = load_config(config)
     images = folder / "pictures"
     images.mkdir()
@@ -179,8 +179,6 @@ def _engines() -> Engines:
     weights_dir = load_config(None).paths.weights_dir
     options = PerceptionOptions(detector=None)
     perception = build_perception(WeightStore(weights_dir, load_catalog(weights_dir)), options)
-    from dataclasses import replace
-
     return replace(perception.engines(), face_detector=perception.face_detector)
 
 
@@ -301,7 +299,7 @@ def killed_runs(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            child.wait(seconds * chance.uniform(0.2, 1.0))
+            child.wait(seconds * chance.uniform(0.4, 1.1))
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
