@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiqyn.roster.pictures import find_pictures
+from aiqyn.roster.problems import Problem
 from aiqyn.roster.rows import RosterRow, RosterRules, name_key, read_end, read_rows
 from aiqyn.roster.sheet import read_sheet
 from api.list_imports import KnownPerson
@@ -56,10 +57,8 @@ def test_a_rule_that_is_off_lets_its_fault_through(code: str, monkeypatch: pytes
     """Each rule is the only one to see its fault: without it nothing is told."""
     from aiqyn.roster import rows
 
-    real = rows.Problem
-
-    def deaf(row: int, column: str | None, found: str, message: str) -> object:
-        return real(row, column, "look_alike" if found == code else found, message)
+    def deaf(row: int, column: str | None, found: str, message: str) -> Problem:
+        return Problem(row, column, "look_alike" if found == code else found, message)
 
     table = one_row(**CELL_FAULTS[code])
     assert (2, code) in told(table)

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from aiqyn.roster.journal import ReadJournal, destroy_old_journals
 from aiqyn.roster.run import CheckedRoster, RosterModels, RosterSource, check_roster, only_import
+from api.reference_jobs import keep_reference
 from api.store.models import ListImport, ListRequest, RequestPicture
 from bench.roster_table import Table, good_row
 from pipelines.errors import EnrolError
@@ -184,9 +185,8 @@ def test_what_fails_half_way_leaves_nothing(bench: Bench, monkeypatch: pytest.Mo
         calls.append(arguments)
         if len(calls) == 3:
             raise RuntimeError("the disk is full")
-        keep(*arguments)
+        keep_reference(*arguments)
 
-    keep = list_imports.keep_reference
     monkeypatch.setattr(list_imports, "keep_reference", fails)
     with pytest.raises(RuntimeError):
         bench.services.lists.imports.file(checked.plan, checked.entries)
