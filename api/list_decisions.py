@@ -10,9 +10,10 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
-from api.list_requests import RequestService, end_request, request_document
+from api.list_requests import RequestService
 from api.list_rules import check_role, rules_as_answers
 from api.replays import WriteRequest, keep_result, replayed
+from api.request_records import end_request, request_document
 from api.review.deployments import DeploymentTerms, check_deployment
 from api.review.requests import (
     AUTHORISERS,

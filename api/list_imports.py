@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from api.clock import Clock
 from api.errors import NotFoundError
 from api.ledger.chain import Happening
-from api.list_requests import check_room, new_request_id
 from api.reference_jobs import keep_reference
+from api.request_records import check_room, new_request_id
 from api.review.cases import Role
 from api.review.requests import RequestKind, RequestState
 from api.store.engine import Database

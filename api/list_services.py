@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.clock import Clock
 from api.deployments import DeploymentService
+from api.entries import EntryService
 from api.list_decisions import DecisionService
 from api.list_imports import ImportService
 from api.list_requests import RequestService
@@ -23,6 +24,7 @@ class ListServices:
     """The services, and the job that reads pictures."""
 
     watchlists: WatchlistService
+    entries: EntryService
     requests: RequestService
     decisions: DecisionService
     views: RequestViews
@@ -49,7 +51,8 @@ def build_list_services(
         settings.false_alerts_per_1000_faces,
     )
     return ListServices(
-        watchlists=WatchlistService(database, vault, clock),
+        watchlists=WatchlistService(database, clock),
+        entries=EntryService(database, vault, clock),
         requests=requests,
         decisions=DecisionService(database, requests, clock),
         views=RequestViews(database, vault, clock),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts import Principal
 from api.clock import Clock
+from api.entries import found_portrait
 from api.errors import NotFoundError
 from api.ledger.chain import Happening
 from api.list_rules import check_role
@@ -20,7 +21,6 @@ from api.store.lists import ListRepository
 from api.store.models import ListImport, ListRequest, RequestPicture
 from api.store.requests import RequestFilter, RequestPosition, RequestRepository
 from api.vault import SubjectVault
-from api.watchlists import found_portrait
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,4 +1,4 @@
-"""Lists and their entries as supervisors, authorisers and auditors see and change them."""
+"""Lists as supervisors, authorisers and auditors see and change them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from api.ledger.chain import Happening
 from api.list_rules import check_role, rules_as_answers
 from api.records import slug
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.requests import AUTHORISERS, ENDERS, READERS
+from api.review.requests import AUTHORISERS, READERS
 from api.review.watchlists import WatchlistTerms, check_watchlist
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
-from api.store.models import Subject, Watchlist
+from api.store.models import Watchlist
 from api.store.requests import RequestRepository
-from api.vault import SubjectVault
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +40,11 @@ class WatchlistView:
     pending: int
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class EntryView:
-    """An entry with its name opened.
-
-    Attributes:
-        row: the entry.
-        name: of the subject; None where its key was destroyed.
-        references: ids of its pictures with where each comes from, in order.
-        searched: whether it is searched where its list is.
-    """
-
-    row: Subject
-    name: str | None
-    references: tuple[tuple[str, str], ...]
-    searched: bool
-
-
 class WatchlistService:
-    """Makes, changes and shows lists; shows and removes entries."""
+    """Makes, changes and shows lists."""
 
-    def __init__(self, database: Database, vault: SubjectVault, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._vault = vault
         self._clock = clock
 
     def add(self, principal: Principal, terms: WatchlistTerms, request: WriteRequest) -> dict[str, Any]:
@@ -164,90 +145,6 @@ class WatchlistService:
             ids = ListRepository(session).watchlist_ids(after, limit)
             return [self._view(session, watchlist_id) for watchlist_id in ids]
 
-    def entries(
-        self, principal: Principal, watchlist_id: str, after: str | None, limit: int
-    ) -> list[EntryView]:
-        """Entries of a list, those that ended included; an entry in the log, because it tells names.
-
-        Raises:
-            NotFoundError: there is no such list.
-        """
-        check_role(principal, READERS)
-        with self._database.write() as session:
-            lists = ListRepository(session)
-            watchlist = lists.watchlist(watchlist_id)
-            if watchlist is None:
-                raise NotFoundError
-            rows = lists.entries(watchlist_id, after, limit)
-            self._note(session, principal, "entries_listed", watchlist, {"entries": len(rows)})
-            return [self._entry(lists, row) for row in rows]
-
-    def entry(self, principal: Principal, subject_id: str) -> EntryView:
-        """One entry; in the log, because it tells a name.
-
-        Raises:
-            NotFoundError: there is none of that id.
-        """
-        check_role(principal, READERS)
-        with self._database.write() as session:
-            lists = ListRepository(session)
-            row = lists.subject(subject_id)
-            if row is None:
-                raise NotFoundError
-            self._append(session, principal, "entry_viewed", f"subject:{subject_id}", {})
-            return self._entry(lists, row)
-
-    def remove(
-        self, principal: Principal, subject_id: str, reason: str, request: WriteRequest
-    ) -> dict[str, Any]:
-        """From the commit on nobody is searched for by this entry; one person is enough to take away.
-
-        Returns:
-            `{subject_id, removed_at}` as JSON values.
-
-        Raises:
-            ForbiddenError: neither supervisor nor authoriser.
-            NotFoundError: there is no such entry.
-            ConflictError: it has ended.
-        """
-        check_role(principal, ENDERS)
-        with self._database.write() as session:
-            before = replayed(session, request)
-            if before is not None:
-                return before
-            now, row = self._clock(), ListRepository(session).subject(subject_id)
-            if row is None:
-                raise NotFoundError
-            if row.removed_at is not None or row.expires_at <= now:
-                raise ConflictError("entry_ended", "this entry has ended already")
-            row.removed_at, row.removed_by, row.removed_reason = now, principal.account_id, reason
-            session.flush()
-            detail = {"watchlist_id": row.watchlist_id}
-            self._append(session, principal, "entry_removed", f"subject:{subject_id}", detail)
-            result = {"subject_id": subject_id, "removed_at": now.isoformat()}
-            keep_result(session, request, 200, result, now)
-            return result
-
-    def portrait(self, principal: Principal, subject_id: str, reference_id: str) -> bytes:
-        """A picture of an entry, JPEG; in the log.
-
-        Raises:
-            NotFoundError: the entry has no such picture, or its key was destroyed.
-        """
-        check_role(principal, READERS)
-        with self._database.write() as session:
-            row = ListRepository(session).reference(reference_id)
-            if row is None or row.subject_id != subject_id:
-                raise NotFoundError
-            self._append(
-                session,
-                principal,
-                "reference_viewed",
-                f"subject:{subject_id}",
-                {"reference_id": reference_id},
-            )
-        return found_portrait(self._vault.portrait_or_none(subject_id, reference_id, row.portrait_sealed))
-
     def _view(self, session: Session, watchlist_id: str) -> WatchlistView:
         lists = ListRepository(session)
         row = lists.watchlist(watchlist_id)
@@ -256,36 +153,13 @@ class WatchlistService:
         pending = RequestRepository(session).pending_count(watchlist_id)
         return WatchlistView(row, lists.listed_count(watchlist_id, self._clock()), pending)
 
-    def _entry(self, lists: ListRepository, row: Subject) -> EntryView:
-        references = tuple(
-            (one.reference_id, one.image_source or row.image_source)
-            for one in lists.references(row.subject_id)
-        )
-        searched = lists.is_listed(row.subject_id, self._clock())
-        return EntryView(row, self._vault.name_or_none(row.subject_id, row.name_sealed), references, searched)
-
     def _note(
         self, session: Session, principal: Principal, kind: str, row: Watchlist, detail: Mapping[str, Any]
     ) -> None:
-        self._append(session, principal, kind, f"watchlist:{row.watchlist_id}", detail)
-
-    def _append(
-        self, session: Session, principal: Principal, kind: str, about: str, detail: Mapping[str, Any]
-    ) -> None:
+        about = f"watchlist:{row.watchlist_id}"
         LedgerRepository(session).append(
             Happening(kind, self._clock(), principal.account_id, about, dict(detail))
         )
-
-
-def found_portrait(jpeg: bytes | None) -> bytes:
-    """A portrait that is still there to be shown.
-
-    Raises:
-        NotFoundError: its key was destroyed.
-    """
-    if jpeg is None:
-        raise NotFoundError
-    return jpeg
 
 
 def watchlist_document(view: WatchlistView) -> dict[str, Any]:

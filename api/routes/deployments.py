@@ -12,14 +12,8 @@ from api.problems import documented
 from api.replays import WriteRequest
 from api.review.wishes import DeploymentWish
 from api.routes.list_access import Ender, ListReader, Requester
-from api.schemas_lists import (
-    DeploymentIn,
-    DeploymentOut,
-    DeploymentPage,
-    DeploymentRevoked,
-    ReasonIn,
-    RequestOut,
-)
+from api.schemas_lists import DeploymentIn, DeploymentOut, DeploymentPage, DeploymentRevoked, ReasonIn
+from api.schemas_requests import RequestOut
 
 router = APIRouter(prefix="/api/v1/deployments", tags=["lists"])
 

@@ -13,11 +13,11 @@ from api.replays import WriteRequest
 from api.review.requests import RequestKind, RequestState
 from api.routes.list_access import Authoriser, ListReader, Requester
 from api.routes.watchlists import JPEG, ReferenceId
-from api.schemas_lists import (
+from api.schemas_lists import ReasonIn
+from api.schemas_requests import (
     ApprovalIn,
     ImportDecided,
     ImportOut,
-    ReasonIn,
     RequestDetail,
     RequestLine,
     RequestOut,

@@ -21,12 +21,12 @@ from api.schemas_lists import (
     EntryRemoved,
     ReasonIn,
     RenewalIn,
-    RequestOut,
     WatchlistChangeIn,
     WatchlistIn,
     WatchlistOut,
     WatchlistPage,
 )
+from api.schemas_requests import RequestOut
 from api.watchlists import watchlist_document
 
 RATE = "false_alerts_per_1000_faces"
@@ -100,7 +100,7 @@ def list_entries(
     cursor: Cursor = None,
 ) -> EntryPage:
     """Who is listed, on whose word and until when; those whose entries ended included."""
-    views = services.lists.watchlists.entries(principal, watchlist_id, _after(cursor), limit + 1)
+    views = services.lists.entries.entries(principal, watchlist_id, _after(cursor), limit + 1)
     items = [EntryOut.of(view) for view in views[:limit]]
     more = len(views) > limit
     return EntryPage(items=items, next_cursor=pair_cursor("", items[-1].subject_id) if more else None)
@@ -134,7 +134,7 @@ def request_entry(
 @router.get("/entries/{subject_id}", responses=documented(401, 403, 404))
 def get_entry(subject_id: SubjectId, principal: ListReader, services: ServicesDep) -> EntryOut:
     """One entry."""
-    return EntryOut.of(services.lists.watchlists.entry(principal, subject_id))
+    return EntryOut.of(services.lists.entries.entry(principal, subject_id))
 
 
 @router.get(
@@ -146,7 +146,7 @@ def get_reference(
     subject_id: SubjectId, reference_id: ReferenceId, principal: ListReader, services: ServicesDep
 ) -> Response:
     """A picture of an entry."""
-    jpeg = services.lists.watchlists.portrait(principal, subject_id, reference_id)
+    jpeg = services.lists.entries.portrait(principal, subject_id, reference_id)
     return Response(jpeg, media_type="image/jpeg")
 
 
@@ -178,7 +178,7 @@ def remove_entry(
     """Takes somebody off a list; the workers have it within a second or two."""
     action = f"POST /entries/{subject_id}/removal"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    done = services.lists.watchlists.remove(principal, subject_id, body.reason, request)
+    done = services.lists.entries.remove(principal, subject_id, body.reason, request)
     return EntryRemoved.model_validate(done)
 
 

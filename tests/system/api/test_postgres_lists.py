@@ -16,6 +16,7 @@ from tests.seeds import seed
 from tests.system import postgres_cluster
 from tests.unit.aiqyn.roster import test_run as imports
 from tests.unit.api import test_list_deployments as deployments
+from tests.unit.api import test_list_entries as entries
 from tests.unit.api import test_list_requests as requests
 
 pytestmark = pytest.mark.system
@@ -64,8 +65,8 @@ def galleries(clients: Clients, shelf: Shelf, clock: FakeClock) -> GalleryServic
         requests.test_nobody_decides_her_own_request_whatever_role_she_gets,
         requests.test_whoever_approves_has_seen_what_was_found,
         requests.test_a_refusal_destroys_what_was_sealed,
-        requests.test_a_full_list_counts_what_is_asked_for,
-        requests.test_lists_and_entries_are_shown_to_whoever_answers_for_them,
+        entries.test_a_full_list_counts_what_is_asked_for,
+        entries.test_lists_and_entries_are_shown_to_whoever_answers_for_them,
         requests.test_the_same_request_twice_is_one,
         requests.test_the_database_itself_takes_nothing_without_two_people,
         deployments.test_pages_of_deployments_and_requests,
@@ -80,13 +81,13 @@ def test_what_is_approved_is_searched(clients: Clients, galleries: GalleryServic
 
 
 def test_minors(clients: Clients, galleries: GalleryService, shelf: Shelf, clock: FakeClock) -> None:
-    requests.test_a_minor_is_listed_for_a_shorter_time_and_searched_where_the_list_allows_it(
+    entries.test_a_minor_is_listed_for_a_shorter_time_and_searched_where_the_list_allows_it(
         clients, galleries, shelf, clock
     )
 
 
 def test_renewals(clients: Clients, clock: FakeClock) -> None:
-    requests.test_whoever_renewed_an_entry_never_judges_it(clients, clock)
+    entries.test_whoever_renewed_an_entry_never_judges_it(clients, clock)
 
 
 def test_deployments(clients: Clients, galleries: GalleryService, shelf: Shelf, clock: FakeClock) -> None:
