@@ -56,7 +56,8 @@ def test_nothing_is_searched_before_somebody_else_approves(
         2,
     )
     clock.forward(days=15)
-    assert authoriser.get(f"/deployments/{deployment_id}").json()["state"] == "ended"
+    later = clients.login("nurlan")
+    assert later.get(f"/deployments/{deployment_id}").json()["state"] == "ended"
     galleries.run_once()
     assert (deployment_id, "w1") in shelf.withdrawn
     assert [kind for kind in kinds_since(clients) if "deployment" in kind][-2:] == [
