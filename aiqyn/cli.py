@@ -21,6 +21,7 @@ COMMANDS: tuple[str, ...] = (
     "overlays",
     "cameras",
     "enrol",
+    "import",
     "evaluate",
     "bench",
 )

@@ -19,14 +19,17 @@ from api.routes import (
     auth,
     cameras,
     candidates,
+    deployments,
     evidence,
     given_cameras,
     holds,
     overlays,
     previews,
     records,
+    requests,
     reviews,
     service,
+    watchlists,
 )
 from api.services import Services
 
@@ -85,6 +88,9 @@ def create_app(services: Services) -> Application:
         previews,
         overlays,
         records,
+        watchlists,
+        requests,
+        deployments,
         service,
     )
     for part in parts:

@@ -25,11 +25,14 @@ from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
 from api.store.models import GalleryVersion
 from pipelines.canonical import canonical_json
+from pipelines.config import IdentificationConfig
 from pipelines.galleries import GalleryPackage
 from pipelines.recipes import TemplateRecipe, embedder_part
 
 ROUND_SECONDS = 1.0
 """How often everything is looked at although nothing happened: entries expire by the clock."""
+
+DEFAULT_RATE = IdentificationConfig().false_alerts_per_1000_faces
 
 _log = structlog.get_logger(__name__)
 
@@ -77,12 +80,19 @@ class GalleryService:
         keys: KeyStore,
         clock: Clock,
         sink: GallerySink | None,
+        default_rate: float = DEFAULT_RATE,
     ) -> None:
+        """
+        Args:
+            sink: hands galleries to workers; None: nothing is handed out.
+            default_rate: wanted false alerts per 1000 faces of lists without a rate of their own.
+        """
         self._database = database
         self._records = records
         self._keys = keys
         self._clock = clock
         self._sink = sink
+        self._default_rate = default_rate
         self._sent: dict[tuple[str, str], int] = {}
         self._seen_sequence: int | None = None
         self._next_round_seconds = 0.0
@@ -161,7 +171,23 @@ class GalleryService:
         ended |= {deployment_id for deployment_id, _ in self._sent}
         withdrawn = self._withdraw(ended - {item.deployment_id for item, _ in known})
         self._withdrew_ended = True
-        return withdrawn + sum(self._deliver(item, version) for item, version in known if version is not None)
+        begun = [(item, version or self._first(item)) for item, version in known]
+        return withdrawn + sum(self._deliver(item, version) for item, version in begun if version is not None)
+
+    def _first(self, deployment: DeploymentTerms) -> GalleryVersion | None:
+        """The first version of a deployment that was approved: by the recipe its list's newest template is of.
+
+        None while there is nobody to search for.
+        """
+        with self._database.read() as session:
+            newest = ListRepository(session).newest_recipe(deployment.watchlist_id, self._clock())
+        if newest is None:
+            return None
+        model = GalleryModel(
+            newest.embedder_id, newest.embedder_sha256, newest.preprocessing, self._default_rate
+        )
+        with self._database.write() as session:
+            return self._in_step(session, deployment, model)
 
     def _withdraw(self, ended: Iterable[str]) -> int:
         """Takes the galleries of deployments from every worker; how many were known to be there."""
@@ -238,7 +264,7 @@ class GalleryService:
         digest = _fingerprint(session, deployment, model, now)
         if newest is not None and newest.content_sha256 == digest:
             return newest
-        rows = [row for row, _ in lists.listed_templates(deployment.watchlist_id, model.recipe.sha256, now)]
+        rows = [row for row, _ in lists.searched_templates(deployment.watchlist_id, model.recipe.sha256, now)]
         version = GalleryVersion(
             deployment_id=deployment.deployment_id,
             version=newest.version + 1 if newest else 1,
@@ -266,7 +292,7 @@ def _fingerprint(session: Session, deployment: DeploymentTerms, model: GalleryMo
     """What a gallery is made of, as a hash; without opening a single template."""
     lists = ListRepository(session)
     model = _at_the_lists_rate(lists, deployment, model)
-    references = lists.listed_template_ids(deployment.watchlist_id, model.recipe.sha256, at)
+    references = lists.searched_template_ids(deployment.watchlist_id, model.recipe.sha256, at)
     document = {
         "references": list(references),
         "cameras": sorted(deployment.camera_ids),

@@ -224,13 +224,8 @@ def _check_deployed(session: Session, candidate: Candidate, now: datetime) -> No
     if seen_at > now + CLOCK_LEEWAY or not deployment.covers(candidate.camera_id, seen_at):
         raise IntakeRefusedError("not_deployed", "the deployment does not cover that camera at that time")
     subject = lists.subject(candidate.subject_id)
-    listed = (
-        subject is not None
-        and subject.watchlist_id == candidate.watchlist_id
-        and subject.removed_at is None
-        and subject.expires_at > now
-    )
-    if not listed:
+    on_it = subject is not None and subject.watchlist_id == candidate.watchlist_id
+    if not (on_it and lists.is_listed(candidate.subject_id, now)):
         raise IntakeRefusedError("not_listed", "the subject is not on the list, or not any more")
 
 

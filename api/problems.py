@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": HTTPStatus(status).phrase, "model": Problem}
-    for status in (400, 401, 403, 404, 409, 422, 429, 503)
+    for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
 }
 """Errors a route may document: pick what it can give."""
 

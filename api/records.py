@@ -14,7 +14,7 @@ from api.clock import Clock
 from api.ledger.chain import Happening
 from api.review.deployments import DeploymentTerms, check_deployment
 from api.review.errors import RecordError
-from api.review.watchlists import DEFAULT_MAX_ENTRIES, EntryTerms, check_entry, check_size
+from api.review.watchlists import DEFAULT_MAX_ENTRIES, EntryTerms, check_entry, check_rate, check_size
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository, person_key
@@ -76,7 +76,7 @@ class RecordService:
             known = lists.watchlist_named(name)
             if known is not None:
                 return known.watchlist_id
-            watchlist_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            watchlist_id = f"{slug(name)}-{secrets.token_hex(3)}"
             lists.add(
                 Watchlist(
                     watchlist_id=watchlist_id,
@@ -107,11 +107,7 @@ class RecordService:
         Raises:
             RecordError: no such list, or a rate out of range.
         """
-        if not 0 < false_alerts_per_1000_faces <= 1000:
-            raise RecordError(
-                "false alerts per 1000 faces must be above 0 and at most 1000, got "
-                f"{false_alerts_per_1000_faces:g}"
-            )
+        check_rate(false_alerts_per_1000_faces)
         with self._database.write() as session:
             watchlist = ListRepository(session).watchlist(watchlist_id)
             if watchlist is None:
@@ -222,7 +218,7 @@ class RecordService:
     def gallery_subjects(self, watchlist_id: str, recipe_sha256: str) -> list[GallerySubject]:
         """The list's entries in force with their templates by one recipe, in the order of their ids."""
         with self._database.read() as session:
-            rows = ListRepository(session).listed_templates(watchlist_id, recipe_sha256, self._clock())
+            rows = ListRepository(session).searched_templates(watchlist_id, recipe_sha256, self._clock())
         templates: dict[str, list[Float32]] = {}
         for row, template in rows:
             opened = self._vault.open_template(row.subject_id, row.reference_id, template.template_sealed)
@@ -233,7 +229,7 @@ class RecordService:
         watchlist = lists.watchlist(watchlist_id)
         if watchlist is None:
             raise RecordError(f"there is no watchlist {watchlist_id}")
-        check_size(len(lists.listed(watchlist_id, self._clock())), 1, watchlist.max_entries)
+        check_size(lists.listed_count(watchlist_id, self._clock()), 1, watchlist.max_entries)
 
     def _subject(self, subject_id: str, watchlist_id: str, name: str, terms: EntryTerms) -> Subject:
         return Subject(
@@ -249,6 +245,9 @@ class RecordService:
             image_source=terms.image_source,
             created_at=self._clock(),
             expires_at=terms.expires_at,
+            purpose=terms.purpose,
+            is_minor=terms.is_minor,
+            minor_justification=terms.minor_justification,
         )
 
     def _references(
@@ -305,6 +304,6 @@ def template_row(
     )
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """Letters and digits of a name, for an id; names in other scripts become `list`."""
     return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40] or "list"

@@ -19,6 +19,7 @@ from api.given_cameras import CameraPublisher, GivenCameraService
 from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
+from api.list_services import ListServices, build_list_services
 from api.metrics import ServiceMetrics
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
@@ -45,6 +46,8 @@ GALLERY_CHECK_SECONDS: Final = 0.25
 """How soon a change of a list, a revocation above all, is on its way to the workers."""
 
 CAMERA_INTERVAL_SECONDS: Final = 2.0
+REFERENCE_INTERVAL_SECONDS: Final = 1.0
+REQUEST_INTERVAL_SECONDS: Final = 60.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
@@ -62,6 +65,7 @@ class Services:
     oversight: Oversight
     records: RecordService
     references: ReferenceService
+    lists: ListServices
     controls: ControlLibrary
     evidence: EvidenceCabinet
     holds: HoldService
@@ -91,6 +95,7 @@ class Services:
     def close(self) -> None:
         """Stops the threads and lets go of bus and database."""
         self.background.stop()
+        self.lists.close()
         if self.bus is not None:
             self.bus.close()
         self.database.close()
@@ -112,6 +117,8 @@ class Services:
                 f"{waiting} galleries are refused by their workers, whose embedder made other templates: run `aiqyn enrol "
                 "--refresh`; the log names them"
             )
+        if self.lists.jobs.notice is not None:
+            notices.append(self.lists.jobs.notice)
         held = len(self.bus.trimmer.held) if self.bus else 0
         if held:
             notices.append(
@@ -148,7 +155,9 @@ def build_services(
     outbox = OutboxPublisher(database, bus, clock) if bus else None
     records = RecordService(database, vault, clock)
     references = ReferenceService(database, vault, clock)
-    galleries = GalleryService(database, records, keys, clock, bus.galleries if bus else None)
+    galleries = GalleryService(
+        database, records, keys, clock, bus.galleries if bus else None, settings.false_alerts_per_1000_faces
+    )
     templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
     configured = settings.camera_ids
     cameras = CameraService(database, clock, configured=configured)
@@ -168,6 +177,7 @@ def build_services(
         oversight=Oversight(database, vault, policy, clock),
         records=records,
         references=references,
+        lists=build_list_services(settings, database, vault, clock),
         controls=controls,
         evidence=evidence,
         holds=HoldService(database, clock),
@@ -231,6 +241,8 @@ def _background(services: Services) -> Background:
         BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
         BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
+        BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
+        BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:
         loops += [

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from api.galleries import DEFAULT_RATE
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
@@ -15,6 +16,7 @@ from pipelines.config import Config
 from pipelines.config_bus import StreamsConfig
 from pipelines.config_metrics import MetricsAccess, metrics_access
 from pipelines.evidence_access import StoreAccess, access_of
+from pipelines.reference_reader import ReaderOptions
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,6 +42,8 @@ class Settings:
         camera_ids: cameras of this system's settings; those of its deployments are watched besides.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
+        references: which models read references, and from where; None: nothing is read here.
+        false_alerts_per_1000_faces: wanted rate of lists without one of their own.
     """
 
     database_url: str
@@ -60,6 +64,8 @@ class Settings:
     camera_ids: tuple[str, ...] = ()
     run_background: bool = True
     https: bool = False
+    references: ReaderOptions | None = None
+    false_alerts_per_1000_faces: float = DEFAULT_RATE
 
     def __repr__(self) -> str:
         return f"Settings(policy={self.policy!r})"
@@ -106,4 +112,6 @@ def settings_from(
         metrics=metrics_access(),
         camera_ids=tuple(config.cameras),
         https=https,
+        references=ReaderOptions.of(config),
+        false_alerts_per_1000_faces=config.identification.false_alerts_per_1000_faces,
     )

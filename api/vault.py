@@ -42,9 +42,31 @@ class SubjectVault:
         """
         return self._open(subject_id, sealed, f"name:{subject_id}").decode()
 
+    def name_or_none(self, subject_id: str, sealed: bytes) -> str | None:
+        """A stored name; None where the key was destroyed."""
+        return self.open_name(subject_id, sealed) if self._keys.has_subject_key(subject_id) else None
+
+    def seal_upload(self, subject_id: str, reference_id: str, data: bytes) -> bytes:
+        """A picture as it came, until somebody has read it."""
+        return self._seal(subject_id, data, f"upload:{subject_id}:{reference_id}")
+
+    def open_upload(self, subject_id: str, reference_id: str, sealed: bytes) -> bytes:
+        """A picture as it came.
+
+        Raises:
+            SealingError: the key is gone, or the seal is another's.
+        """
+        return self._open(subject_id, sealed, f"upload:{subject_id}:{reference_id}")
+
     def seal_portrait(self, subject_id: str, reference_id: str, jpeg: bytes) -> bytes:
         """A portrait as it is stored."""
         return self._seal(subject_id, jpeg, f"portrait:{subject_id}:{reference_id}")
+
+    def portrait_or_none(self, subject_id: str, reference_id: str, sealed: bytes) -> bytes | None:
+        """A stored portrait, JPEG; None where the key was destroyed."""
+        if not self._keys.has_subject_key(subject_id):
+            return None
+        return self.open_portrait(subject_id, reference_id, sealed)
 
     def open_portrait(self, subject_id: str, reference_id: str, sealed: bytes) -> bytes:
         """A stored portrait, JPEG.

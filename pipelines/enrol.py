@@ -13,47 +13,19 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pipelines.errors import EnrolError
+from pipelines.read_face import OTHER_FACES, Outcome, ReadFace, RefusedPictureError, read_face
 from pipelines.stages import Engines
 from vision.errors import VisionError
-from vision.face.align import PORTRAIT_EYES, portrait
+from vision.face.align import PORTRAIT_EYES
 from vision.face.quality import FaceQuality
 from vision.folder import list_images, natural_key
 from vision.identify.gallery import Gallery
 from vision.images import decode_image, encode_jpeg
-from vision.types import Faces, Float32, Image
-
-PORTRAIT_SIZE_PX = 320
-
-Outcome = Literal[
-    "ok",
-    "no_face",
-    "several_faces",
-    "unreadable",
-    "duplicate",
-    "shared_picture",
-    "outlier",
-    "conflict",
-]
-"""The last four say what the references of a list are to each other: see `pipelines.reference_check`."""
-
-OTHER_FACES = "other_faces"
-"""Note on a picture that shows somebody else as well, clearly smaller: see `_main_face`."""
-
-_BACKGROUND_SIDE = 0.5
-"""A face less than half as wide as the main one stands behind it and is nobody's reference."""
-
-_SMALLER_SIDE = 0.75
-"""A face less than three quarters as wide covers about half the area: clearly the smaller of two."""
-
-_BACKGROUND_SIDE_AT_EDGE = 0.8
-"""A face that the picture's edge cuts off is no subject either, unless it is nearly as large."""
-
-_EDGE_SHARE = 0.02
+from vision.types import Float32, Image
 
 _PORTRAIT_TOLERANCE = 0.125
 """Share of a portrait's side by which its eyes may seem to lie elsewhere to another detector: half their distance."""
@@ -136,12 +108,6 @@ class Enrolment:
         return Gallery(rows, [reference.subject_id for reference in self.references])
 
 
-class _RefusedError(EnrolError):
-    def __init__(self, outcome: Outcome, message: str) -> None:
-        super().__init__(message)
-        self.outcome: Outcome = outcome
-
-
 def enrol_folder(
     folder: Path,
     engines: Engines,
@@ -203,7 +169,7 @@ def enrol_picture(data: bytes, subject_id: str, name: str, engines: Engines) -> 
     try:
         image = decode_image(data, name=name)
     except VisionError as error:
-        raise _RefusedError("unreadable", str(error)) from error
+        raise RefusedPictureError("unreadable", str(error)) from error
     reference = enrol_image(image, subject_id, name, engines)
     return replace(reference, picture_sha256=hashlib.sha256(data).hexdigest())
 
@@ -217,12 +183,22 @@ def enrol_image(image: Image, subject_id: str, name: str, engines: Engines) -> R
         name: what the message calls it.
         engines: the models the template will be compared with.
     """
-    faces = engines.face_detector.detect(image)
-    main, other_faces = _main_face(faces, image, name)
-    (quality,) = engines.measure_quality(image, main)
-    (embedding,) = engines.embedder.embed(image, main.landmarks)
-    picture = portrait(image, main.landmarks[0], PORTRAIT_SIZE_PX)
-    return Reference(subject_id, name, embedding, encode_jpeg(picture), quality, other_faces=other_faces)
+    return reference_of(read_face(image, engines, name), subject_id, name)
+
+
+def reference_of(face: ReadFace, subject_id: str, name: str, picture_sha256: str = "") -> Reference:
+    """A face that was read as somebody's reference.
+
+    Args:
+        face: as it was read.
+        subject_id: whose it is.
+        name: what messages call the picture.
+        picture_sha256: of the file; empty where it came without one.
+    """
+    jpeg = encode_jpeg(face.portrait)
+    return Reference(
+        subject_id, name, face.embedding, jpeg, face.quality, picture_sha256, other_faces=face.other_faces
+    )
 
 
 def enrol_portrait(portrait_image: Image, engines: Engines) -> Float32:
@@ -256,7 +232,7 @@ def _enrol_file(
 ) -> tuple[PictureReport, Reference | None]:
     try:
         reference = enrol_picture(_content(path), subject_id, str(path), engines)
-    except _RefusedError as error:
+    except RefusedPictureError as error:
         return PictureReport(path, subject_id, error.outcome, str(error)), None
     except VisionError as error:
         return PictureReport(path, subject_id, "unreadable", f"{path}: {error}"), None
@@ -269,37 +245,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise _RefusedError("unreadable", f"{path}: {reason}") from error
-
-
-def _main_face(faces: Faces, image: Image, name: str) -> tuple[Faces, bool]:
-    """The one face a picture shows, one row, and whether another one is to be told of.
-
-    Faces far behind or cut off at the edge are nobody's. Beside those, another face is borne, and told, where
-    nobody could mean it: the main face covers the picture's middle and every other covers about half its area or
-    less. Any other company refuses the picture: somebody else's reference is worse than one less.
-    """
-    if not len(faces):
-        raise _RefusedError(
-            "no_face", f"{name}: no face found; use a picture of one person facing the camera"
-        )
-    sides = np.sqrt(np.prod(faces.xyxy[:, 2:] - faces.xyxy[:, :2], axis=1))
-    main = int(np.argmax(sides))
-    height, width = image.shape[:2]
-    margin = _EDGE_SHARE * max(height, width)
-    at_edge = (faces.xyxy[:, :2] <= margin).any(axis=1)
-    at_edge |= (faces.xyxy[:, 2:] >= np.array([width, height]) - margin).any(axis=1)
-    limit = np.where(at_edge, _BACKGROUND_SIDE_AT_EDGE, _BACKGROUND_SIDE)
-    visible = sides >= limit * sides[main]
-    others = visible & (np.arange(len(faces)) != main)
-    middle = np.array([width, height]) / 2
-    covers = bool((faces.xyxy[main, :2] <= middle).all() and (faces.xyxy[main, 2:] >= middle).all())
-    if others.any() and not (covers and (sides[others] < _SMALLER_SIDE * sides[main]).all()):
-        found = int(np.count_nonzero(visible))
-        raise _RefusedError(
-            "several_faces", f"{name}: {found} faces found; crop it to the one person it stands for"
-        )
-    return faces[np.array([main], np.int64)], bool(others.any())
+        raise RefusedPictureError("unreadable", f"{path}: {reason}") from error
 
 
 def _subject_folders(folder: Path) -> list[str]:

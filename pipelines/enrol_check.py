@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.enrol import Enrolment, Outcome, PictureReport, Reference
+from pipelines.enrol import Enrolment, PictureReport, Reference
+from pipelines.read_face import Outcome
 from pipelines.reference_check import check_references
 from pipelines.reference_findings import Kind, ReferenceFinding, ReferenceLimits, ReferenceSet
 from pipelines.same_picture import THUMBNAIL_PX, thumbnail

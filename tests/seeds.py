@@ -53,6 +53,7 @@ ACCOUNTS = {
     "marat": Role.OPERATOR,
     "saule": Role.SUPERVISOR,
     "erlan": Role.AUDITOR,
+    "nurlan": Role.AUTHORISER,
     "root": Role.ADMINISTRATOR,
 }
 CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))

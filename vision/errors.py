@@ -2,6 +2,8 @@
 
 VisionError
 ├── ImageError          pixels or arrays that cannot be used
+│   ├── UnknownFormatError      bytes that are no picture of a format we read
+│   └── TooManyPixelsError      a picture whose header says more pixels than allowed
 ├── MaskError           a polygon that masks nothing, or nothing clear
 ├── SourceError         media
 │   ├── SourceOpenError     cannot be opened, or is not media
@@ -17,6 +19,14 @@ class VisionError(Exception):
 
 class ImageError(VisionError, ValueError):
     """An image or array with the wrong shape, type or content."""
+
+
+class UnknownFormatError(ImageError):
+    """Bytes that are no picture in a format that is read."""
+
+
+class TooManyPixelsError(ImageError):
+    """A picture that is larger than allowed; not a pixel of it was decoded."""
 
 
 class MaskError(VisionError, ValueError):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import PIL.Image
 import PIL.ImageOps
 
-from vision.errors import ImageError
+from vision.errors import ImageError, TooManyPixelsError, UnknownFormatError
 from vision.types import Float32, Image, ModelInput
 
 MAX_PIXELS = 64_000_000
@@ -72,7 +72,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS, name: str = "imag
     with _opened(data, name) as picture:
         width, height = picture.size
         if width * height > max_pixels:
-            raise ImageError(
+            raise TooManyPixelsError(
                 f"{name}: {width}×{height} pixels is more than the {max_pixels // 1_000_000} million allowed"
             )
         # A damaged tag is worth no line of its own: the picture decodes, or the error below says why not.
@@ -91,9 +91,11 @@ def _opened(data: bytes, name: str) -> PIL.Image.Image:
         try:
             return PIL.Image.open(io.BytesIO(data), formats=FORMATS)
         except PIL.Image.DecompressionBombError as error:
-            raise ImageError(f"{name}: has far more pixels than allowed") from error
+            raise TooManyPixelsError(f"{name}: has far more pixels than allowed") from error
         except PIL.UnidentifiedImageError as error:
-            raise ImageError(f"{name}: not a picture in a known format ({', '.join(FORMATS)})") from error
+            raise UnknownFormatError(
+                f"{name}: not a picture in a known format ({', '.join(FORMATS)})"
+            ) from error
         except _PILLOW_ERRORS as error:
             raise ImageError(f"{name}: broken or truncated picture ({_reason(error)})") from error
 

@@ -15,7 +15,7 @@ from aiqyn.commands.exits import fail
 if TYPE_CHECKING:
     from api.accounts import AccountService
 
-ROLES = ("operator", "supervisor", "auditor", "administrator")
+ROLES = ("operator", "supervisor", "auditor", "authoriser", "administrator")
 
 group = typer.Typer(name="users", help="Add and list accounts; reset passwords.", no_args_is_help=True)
 

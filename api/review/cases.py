@@ -17,6 +17,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
+    AUTHORISER = "authoriser"
     ADMINISTRATOR = "administrator"
 
 

@@ -25,6 +25,7 @@ class DeploymentTerms:
         authorised_by: who allowed it; somebody else.
         starts_at: aware, UTC.
         ends_at: aware, UTC; not included.
+        place: in words, where the cameras stand; empty where their ids say it.
     """
 
     deployment_id: str
@@ -35,14 +36,18 @@ class DeploymentTerms:
     authorised_by: str
     starts_at: datetime
     ends_at: datetime
+    place: str = ""
 
     def covers(self, camera_id: str, at: datetime) -> bool:
         """Whether the list may be searched on this camera at this time."""
         return camera_id in self.camera_ids and self.starts_at <= at < self.ends_at
 
 
-def check_deployment(terms: DeploymentTerms) -> None:
+def check_deployment(terms: DeploymentTerms, now: datetime | None = None) -> None:
     """Lets through a deployment that says who, where, what for, from when and until when.
+
+    Args:
+        now: where given, a deployment that is over is refused.
 
     Raises:
         RecordError: says what is missing or too long.
@@ -52,7 +57,21 @@ def check_deployment(terms: DeploymentTerms) -> None:
         raise RecordError("a deployment names at least one camera")
     if not terms.purpose.strip():
         raise RecordError("the deployment's purpose is missing")
-    if terms.ends_at <= terms.starts_at:
+    check_period(terms.starts_at, terms.ends_at, now)
+
+
+def check_period(starts_at: datetime, ends_at: datetime, now: datetime | None = None) -> None:
+    """Lets through a period that is one, and not longer than the ceiling.
+
+    Args:
+        now: where given, a period that is over is refused.
+
+    Raises:
+        RecordError: it ends before it begins, lasts too long, or is over.
+    """
+    if ends_at <= starts_at:
         raise RecordError("the deployment ends before it begins")
-    if terms.ends_at - terms.starts_at > MAX_DEPLOYMENT_AGE:
+    if ends_at - starts_at > MAX_DEPLOYMENT_AGE:
         raise RecordError(f"the deployment lasts more than {MAX_DEPLOYMENT_AGE.days} days")
+    if now is not None and ends_at <= now:
+        raise RecordError("the deployment would be over already")

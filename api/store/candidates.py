@@ -26,6 +26,7 @@ from api.store.models import (
     Deployment,
     Disclosure,
     JudgementRecord,
+    ListRequest,
     ResolutionRecord,
     Subject,
 )
@@ -108,7 +109,13 @@ class CandidateRepository:
             deployment.authorised_by_key,
         }
         responsible = self._session.scalars(select(Account.account_id).where(Account.username.in_(people)))
-        return Involvement(frozenset(disclosed), frozenset(responsible))
+        asked = self._session.execute(
+            select(ListRequest.requested_by, ListRequest.ended_by).where(
+                (ListRequest.subject_id == row.subject_id) | (ListRequest.deployment_id == row.deployment_id)
+            )
+        )
+        renewers = {account_id for pair in asked for account_id in pair if account_id is not None}
+        return Involvement(frozenset(disclosed), frozenset(responsible) | renewers)
 
     def disclose(self, candidate_ids: Sequence[str], account_id: str, how: str, now: datetime) -> list[str]:
         """Notes that an account was told; returns those candidates it had not been told about before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.review.deployments import DeploymentTerms
@@ -49,9 +49,24 @@ class ListRepository:
         return self._session.get(Subject, subject_id)
 
     def is_listed(self, subject_id: str, at: datetime) -> bool:
-        """Whether an entry is in force at a time: neither removed nor past its end."""
-        subject = self.subject(subject_id)
-        return subject is not None and subject.removed_at is None and subject.expires_at > at
+        """Whether an entry is searched at a time: neither removed nor past its end, nor a minor on a list that
+        allows none."""
+        found = self._session.scalars(
+            select(Subject.subject_id).where(Subject.subject_id == subject_id, *_searched_at(at))
+        )
+        return found.one_or_none() is not None
+
+    def listed_count(self, watchlist_id: str, at: datetime) -> int:
+        """How many entries of a list are in force at a time."""
+        query = select(func.count()).select_from(Subject).where(*_in_force(watchlist_id, at))
+        return self._session.scalar(query) or 0
+
+    def entries(self, watchlist_id: str, after: str | None, limit: int) -> Sequence[Subject]:
+        """Entries of a list, those that ended included, in the order of their ids."""
+        query = select(Subject).where(Subject.watchlist_id == watchlist_id).order_by(Subject.subject_id)
+        if after is not None:
+            query = query.where(Subject.subject_id > after)
+        return self._session.scalars(query.limit(limit)).all()
 
     def listed(self, watchlist_id: str, at: datetime) -> Sequence[Subject]:
         """Entries of a list in force at a time, in the order of their ids."""
@@ -75,8 +90,12 @@ class ListRepository:
         """One picture by its id."""
         return self._session.get(SubjectReference, reference_id)
 
-    def add_deployment(self, terms: DeploymentTerms, now: datetime) -> None:
-        """Keeps a new deployment and its cameras."""
+    def add_deployment(self, terms: DeploymentTerms, now: datetime, request_id: str | None = None) -> None:
+        """Keeps a new deployment and its cameras.
+
+        Args:
+            request_id: of the approved request it comes from; None at the console.
+        """
         self._session.add(
             Deployment(
                 deployment_id=terms.deployment_id,
@@ -89,6 +108,8 @@ class ListRepository:
                 starts_at=terms.starts_at,
                 ends_at=terms.ends_at,
                 created_at=now,
+                place=terms.place,
+                request_id=request_id,
             )
         )
         self._session.flush()
@@ -101,14 +122,25 @@ class ListRepository:
     def deployment(self, deployment_id: str) -> DeploymentTerms | None:
         """A deployment and its cameras by its id."""
         row = self._session.get(Deployment, deployment_id)
-        return None if row is None else self._terms(row)
+        return None if row is None else self.terms(row)
+
+    def deployment_row(self, deployment_id: str) -> Deployment | None:
+        """A deployment with who ended it and why."""
+        return self._session.get(Deployment, deployment_id)
+
+    def deployments(self, after: str | None, limit: int) -> Sequence[Deployment]:
+        """Deployments, those that ended included, in the order of their ids."""
+        query = select(Deployment).order_by(Deployment.deployment_id)
+        if after is not None:
+            query = query.where(Deployment.deployment_id > after)
+        return self._session.scalars(query.limit(limit)).all()
 
     def active_deployments(self, at: datetime) -> list[DeploymentTerms]:
         """Deployments that have not ended, those that begin later included, in the order of their ids."""
         rows = self._session.scalars(
             select(Deployment).where(Deployment.ends_at > at).order_by(Deployment.deployment_id)
         )
-        return [self._terms(row) for row in rows]
+        return [self.terms(row) for row in rows]
 
     def newest_gallery(self, deployment_id: str) -> GalleryVersion | None:
         """The newest gallery version of a deployment."""
@@ -139,28 +171,61 @@ class ListRepository:
             .order_by(Deployment.deployment_id)
         ).all()
 
-    def listed_template_ids(self, watchlist_id: str, recipe_sha256: str, at: datetime) -> Sequence[str]:
-        """Of which pictures `listed_templates` has templates, in its order; reads none of them."""
+    def searched_template_ids(self, watchlist_id: str, recipe_sha256: str, at: datetime) -> Sequence[str]:
+        """Of which pictures `searched_templates` has templates, in its order; reads none of them."""
         return self._session.scalars(
             select(SubjectReference.reference_id)
             .join(Subject, Subject.subject_id == SubjectReference.subject_id)
             .join(ReferenceTemplate, ReferenceTemplate.reference_id == SubjectReference.reference_id)
-            .where(*_in_force(watchlist_id, at), ReferenceTemplate.recipe_sha256 == recipe_sha256)
+            .where(
+                Subject.watchlist_id == watchlist_id,
+                *_searched_at(at),
+                ReferenceTemplate.recipe_sha256 == recipe_sha256,
+            )
             .order_by(SubjectReference.subject_id, SubjectReference.position)
         ).all()
+
+    def newest_recipe(self, watchlist_id: str, at: datetime) -> ReferenceTemplate | None:
+        """The newest template of what is searched: what a first gallery is made with."""
+        return self._session.scalars(
+            select(ReferenceTemplate)
+            .join(SubjectReference, SubjectReference.reference_id == ReferenceTemplate.reference_id)
+            .join(Subject, Subject.subject_id == SubjectReference.subject_id)
+            .where(Subject.watchlist_id == watchlist_id, *_searched_at(at))
+            .order_by(ReferenceTemplate.created_at.desc(), ReferenceTemplate.reference_id)
+            .limit(1)
+        ).one_or_none()
+
+    def searched_templates(
+        self, watchlist_id: str, recipe_sha256: str, at: datetime
+    ) -> Sequence[tuple[SubjectReference, ReferenceTemplate]]:
+        """As `listed_templates`, without minors where the list allows none: what a gallery is made of."""
+        return self._templates(recipe_sha256, (Subject.watchlist_id == watchlist_id, *_searched_at(at)))
 
     def listed_templates(
         self, watchlist_id: str, recipe_sha256: str, at: datetime
     ) -> Sequence[tuple[SubjectReference, ReferenceTemplate]]:
         """Pictures of the entries in force with their templates by one recipe, by entry and position."""
+        return self._templates(recipe_sha256, _in_force(watchlist_id, at))
+
+    def _templates(
+        self, recipe_sha256: str, conditions: tuple[ColumnElement[bool], ...]
+    ) -> list[tuple[SubjectReference, ReferenceTemplate]]:
         rows = self._session.execute(
             select(SubjectReference, ReferenceTemplate)
             .join(Subject, Subject.subject_id == SubjectReference.subject_id)
             .join(ReferenceTemplate, ReferenceTemplate.reference_id == SubjectReference.reference_id)
-            .where(*_in_force(watchlist_id, at), ReferenceTemplate.recipe_sha256 == recipe_sha256)
+            .where(*conditions, ReferenceTemplate.recipe_sha256 == recipe_sha256)
             .order_by(SubjectReference.subject_id, SubjectReference.position)
         )
         return [(reference, template) for reference, template in rows]
+
+    def watchlist_ids(self, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of lists, in order."""
+        query = select(Watchlist.watchlist_id).order_by(Watchlist.watchlist_id)
+        if after is not None:
+            query = query.where(Watchlist.watchlist_id > after)
+        return self._session.scalars(query.limit(limit)).all()
 
     def watchlists(self) -> Sequence[Watchlist]:
         """All lists, in the order of their names."""
@@ -195,7 +260,8 @@ class ListRepository:
         self._session.flush()
         return len(rows)
 
-    def _terms(self, row: Deployment) -> DeploymentTerms:
+    def terms(self, row: Deployment) -> DeploymentTerms:
+        """A deployment with its cameras."""
         cameras = self._session.scalars(
             select(DeploymentCamera.camera_id).where(DeploymentCamera.deployment_id == row.deployment_id)
         )
@@ -208,9 +274,16 @@ class ListRepository:
             authorised_by=row.authorised_by,
             starts_at=row.starts_at,
             ends_at=row.ends_at,
+            place=row.place,
         )
 
 
 def _in_force(watchlist_id: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
     """Conditions on entries: of the list, neither removed nor past their end."""
     return Subject.watchlist_id == watchlist_id, Subject.removed_at.is_(None), Subject.expires_at > at
+
+
+def _searched_at(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on entries: in force, and nobody under eighteen unless the list allows it."""
+    allowed = exists().where(Watchlist.watchlist_id == Subject.watchlist_id, Watchlist.allows_minors)
+    return Subject.removed_at.is_(None), Subject.expires_at > at, or_(Subject.is_minor.is_(False), allowed)

@@ -16,6 +16,7 @@ from api.store.models import (
     Deployment,
     Disclosure,
     JudgementRecord,
+    ListRequest,
     PresentedEvidence,
     Review,
     ReviewListing,
@@ -218,9 +219,15 @@ def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
     told = exists().where(
         Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account.account_id
     )
+    # A renewal has a requester and an authoriser of its own. Not correlated: an operator hardly ever has any.
+    hers = (ListRequest.requested_by == account.account_id) | (ListRequest.ended_by == account.account_id)
+    subjects = select(ListRequest.subject_id).where(hers, ListRequest.subject_id.is_not(None))
+    deployments = select(ListRequest.deployment_id).where(hers, ListRequest.deployment_id.is_not(None))
     return [
         ~answered,
         ~told,
+        CandidateRecord.subject_id.not_in(subjects),
+        CandidateRecord.deployment_id.not_in(deployments),
         Subject.requested_by_key != account.username,
         Subject.authorised_by_key != account.username,
         Deployment.requested_by_key != account.username,

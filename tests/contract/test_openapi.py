@@ -25,6 +25,17 @@ KEYED = {
     "/api/v1/cameras",
     "/api/v1/candidates/{candidate_id}/holds",
     "/api/v1/candidates/{candidate_id}/holds/{hold_id}/lift",
+    "/api/v1/watchlists",
+    "/api/v1/watchlists/{watchlist_id}/entries",
+    "/api/v1/entries/{subject_id}/renewal",
+    "/api/v1/entries/{subject_id}/removal",
+    "/api/v1/requests/{request_id}/approval",
+    "/api/v1/requests/{request_id}/refusal",
+    "/api/v1/requests/{request_id}/withdrawal",
+    "/api/v1/imports/{import_id}/approval",
+    "/api/v1/imports/{import_id}/refusal",
+    "/api/v1/deployments",
+    "/api/v1/deployments/{deployment_id}/revocation",
 }
 
 

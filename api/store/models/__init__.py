@@ -16,6 +16,7 @@ from api.store.models.lists import (
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
 from api.store.models.overlays import Overlay
 from api.store.models.people import Account, LoginSession
+from api.store.models.requests import ListImport, ListRequest, RequestPicture
 from api.store.models.reviews import (
     CandidateRecord,
     ControlItem,
@@ -46,12 +47,15 @@ __all__ = [
     "LedgerEntry",
     "LedgerHead",
     "LegalHold",
+    "ListImport",
+    "ListRequest",
     "LoginSession",
     "OutboxEvent",
     "Overlay",
     "PresentedEvidence",
     "Receipt",
     "ReferenceTemplate",
+    "RequestPicture",
     "ResolutionRecord",
     "Review",
     "ReviewListing",

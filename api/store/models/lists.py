@@ -24,6 +24,12 @@ class Watchlist(Base):
     max_entries: Mapped[int]
     false_alerts_per_1000_faces: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    legal_basis: Mapped[str] = mapped_column(String(500), default="")
+    is_test: Mapped[bool] = mapped_column(default=False)
+    allows_minors: Mapped[bool] = mapped_column(default=False)
+    changed_by: Mapped[str | None] = mapped_column(String(64))
+    changed_reason: Mapped[str | None] = mapped_column(String(1000))
+    """Of the newest change; the ledger has them all, without words."""
 
 
 class Subject(Base):
@@ -44,6 +50,13 @@ class Subject(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    purpose: Mapped[str] = mapped_column(String(500), default="")
+    is_minor: Mapped[bool] = mapped_column(default=False)
+    minor_justification: Mapped[str | None] = mapped_column(String(1000))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    """The approved request it came from; none where it was enrolled at the console."""
+    removed_by: Mapped[str | None] = mapped_column(String(64))
+    removed_reason: Mapped[str | None] = mapped_column(String(1000))
 
 
 class SubjectReference(Base):
@@ -58,6 +71,8 @@ class SubjectReference(Base):
     portrait_width: Mapped[int]
     portrait_height: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    image_source: Mapped[str | None] = mapped_column(String(500))
+    """Where this picture comes from; the entry's own source where it is not said."""
 
 
 class ReferenceTemplate(Base):
@@ -92,6 +107,12 @@ class Deployment(Base):
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime())
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    place: Mapped[str] = mapped_column(String(500), default="")
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    """When somebody ended it; `ends_at` was brought forward to it, so that nothing is searched from then on."""
+    revoked_by: Mapped[str | None] = mapped_column(String(64))
+    revoked_reason: Mapped[str | None] = mapped_column(String(1000))
 
 
 class DeploymentCamera(Base):

@@ -11,13 +11,13 @@ import PIL.Image
 import pytest
 
 from pipelines.enrol import (
-    PORTRAIT_SIZE_PX,
     PictureReport,
     enrol_folder,
     enrol_picture,
     enrol_portrait,
 )
 from pipelines.errors import EnrolError
+from pipelines.read_face import PORTRAIT_SIZE_PX
 from tests.fake_engine import DIMENSION, FakeEmbedder, Painted, face_of, fake_engines, paint, square
 from tests.fake_footage import huge_png
 from vision.images import decode_image
