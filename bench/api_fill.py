@@ -25,6 +25,7 @@ from api.store.models import (
     Review,
     ReviewListing,
 )
+from api.store.models.base import table_of
 
 PERIOD: Final = timedelta(days=300)
 """Over which the candidates of the past came."""
@@ -151,7 +152,7 @@ class _Copier:
 
     def _of_pattern(self, model: type[Base], span: Span, given: Mapping[str, str], key: str) -> None:
         """Rows like the pattern's, but for what is given as SQL over `n` and the pattern's row `p`."""
-        table = _table(model)
+        table = table_of(model)
         names = [column.name for column in table.columns]
         values = [given.get(name, f"p.{name}") for name in names]
         source = f"({self._words.series(span)}) AS s, {table.name} AS p WHERE p.{key} = :{key}"
@@ -159,7 +160,7 @@ class _Copier:
 
     def _new(self, model: type[Base], span: Span, given: Mapping[str, str]) -> None:
         """Rows of what is given as SQL over `n`; what else must have a value gets an empty one."""
-        table = _table(model)
+        table = table_of(model)
         needed = {
             column.name: self._words.empty(column.type) for column in table.columns if not column.nullable
         }
@@ -265,10 +266,3 @@ def _without_indexes(connection: Connection) -> Iterator[Connection]:
 
 def _is_postgres(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
-
-
-def _table(model: type[Base]) -> Table:
-    table = model.__table__
-    if not isinstance(table, Table):
-        raise TypeError(f"{model.__name__} is no table")
-    return table
