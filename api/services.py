@@ -25,6 +25,7 @@ from api.oversight import Oversight
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.record_retention import RecordSweeper
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
@@ -45,6 +46,7 @@ GALLERY_CHECK_SECONDS: Final = 0.25
 
 CAMERA_INTERVAL_SECONDS: Final = 2.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
+RECORDS_INTERVAL_SECONDS: Final = 300.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
@@ -65,6 +67,7 @@ class Services:
     evidence: EvidenceCabinet
     holds: HoldService
     retention: RetentionSweeper
+    record_sweeper: RecordSweeper
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
@@ -167,6 +170,7 @@ def build_services(
         evidence=evidence,
         holds=HoldService(database, clock),
         retention=RetentionSweeper(database, evidence, settings.retention, clock),
+        record_sweeper=RecordSweeper(database, settings.records, clock),
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,
@@ -224,6 +228,7 @@ def _background(services: Services) -> Background:
         BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
         BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
+        BackgroundLoop("record-retention", services.record_sweeper.run_once, RECORDS_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:
         loops += [

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from api.record_retention import RecordAges, ages_of
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
@@ -27,6 +28,7 @@ class Settings:
         keys_dir: the key store.
         evidence_access: how the store of evidence is reached.
         retention: how long evidence stays.
+        records: how long records stay that are no evidence.
         policy: times and shares of judging.
         issuer: how receipts name this system.
         redis_url: None: no bus; nothing is taken in and nothing leaves (tests, look at the page).
@@ -48,6 +50,7 @@ class Settings:
     policy: ReviewPolicy = field(default_factory=ReviewPolicy)
     evidence_access: StoreAccess = field(default_factory=StoreAccess)
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    records: RecordAges = field(default_factory=RecordAges)
     issuer: str = "aiqyn"
     redis_url: str | None = None
     redis_username: str | None = None
@@ -89,6 +92,7 @@ def settings_from(
         keys_dir=config.paths.keys_dir,
         evidence_access=access_of(config.evidence),
         retention=policy_of(config.evidence.retention),
+        records=ages_of(config.records),
         policy=ReviewPolicy(
             hold=timedelta(seconds=chosen.hold_seconds),
             act_for=timedelta(seconds=chosen.act_for_seconds),

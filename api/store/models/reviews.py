@@ -99,6 +99,7 @@ class ReviewListing(Base):
     """That a review was listed to an account for the first time; its repetition is not news."""
 
     __tablename__ = "review_listings"
+    __table_args__ = (Index("ix_review_listings_listed_at", "listed_at"),)
 
     review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
@@ -117,7 +118,7 @@ class JudgementRecord(Base):
     judgement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), index=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"))
+    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"), index=True)
     round: Mapped[int]
     answer: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(500))

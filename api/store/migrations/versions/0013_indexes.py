@@ -12,7 +12,11 @@ depends_on = None
 
 WAITING = sa.text("state IN ('one_answer', 'open')")
 CONTROLS = sa.text("control_id IS NOT NULL")
-UNSENT = sa.text("sent_at IS NULL")
+PLAIN = (  # for what is deleted by age, and whether anybody judged through a login
+    ("idempotent_results", "created_at"),
+    ("review_listings", "listed_at"),
+    ("judgements", "session_id"),
+)
 
 
 def upgrade() -> None:
@@ -37,9 +41,13 @@ def upgrade() -> None:
         sqlite_where=CONTROLS,
         postgresql_where=CONTROLS,
     )
+    for table, column in PLAIN:
+        op.create_index(f"ix_{table}_{column}", table, [column])
 
 
 def downgrade() -> None:
+    for table, column in PLAIN:
+        op.drop_index(f"ix_{table}_{column}", table)
     op.drop_index("ix_candidates_control_id", "candidates")
     op.drop_index("ix_candidates_waiting", "candidates")
     op.drop_column("candidates", "review_id")
