@@ -30,6 +30,22 @@ QueuePosition = tuple[datetime, str]
 
 _PLACE: Final = (CandidateRecord.queued_at, CandidateRecord.review_id)
 
+_PICTURES: Final = (
+    select(
+        PresentedEvidence.review_id,
+        PresentedEvidence.evidence_id,
+        PresentedEvidence.shown_from,
+        PresentedEvidence.kind,
+        PresentedEvidence.width,
+        PresentedEvidence.height,
+        PresentedEvidence.sealed,
+        PresentedEvidence.reference_id,
+    )
+    .where(PresentedEvidence.review_id.in_(bindparam("review_ids", expanding=True)))
+    .order_by(PresentedEvidence.position)
+)
+"""Columns: objects of so many rows would take as long again. Made once, as `_OPEN_FOR`."""
+
 
 class ReviewRepository:
     """Finds and keeps what judges are shown."""
@@ -121,32 +137,21 @@ class ReviewRepository:
 
     def load(self, rows: Sequence[Review], now: datetime) -> list[Presentation]:
         """Full presentations of rows, in their order, as they were at the first claim, or are now."""
-        claims = self._claims(rows)
         pictures: dict[str, list[Picture]] = {row.review_id: [] for row in rows}
-        for review_id, picture in self._pictures(list(pictures)):
+        found = list(self._pictures(list(pictures)))
+        # Only a clip comes later than its review, so without one it does not matter when that was claimed.
+        claims = self._claims(rows) if any(picture.shown_from for _, picture in found) else {}
+        for review_id, picture in found:
             if picture.shown_from is None or picture.shown_from <= (claims[review_id] or now):
                 pictures[review_id].append(picture)
         return [_presentation(row, pictures[row.review_id]) for row in rows]
 
     def _pictures(self, review_ids: list[str]) -> Iterator[tuple[str, Picture]]:
-        """Pictures by review, each review's in their order; columns, as rows of objects would take as long again."""
-        table = PresentedEvidence
-        found = self._session.execute(
-            select(
-                table.review_id,
-                table.evidence_id,
-                table.shown_from,
-                table.kind,
-                table.width,
-                table.height,
-                table.sealed,
-                table.reference_id,
-            )
-            .where(table.review_id.in_(review_ids))
-            .order_by(table.position)
-        )
-        for review_id, evidence_id, shown_from, *source in found:
-            yield review_id, Picture(evidence_id, PictureSource(*source), shown_from)
+        """Pictures by review, each review's in their order."""
+        found = self._session.execute(_PICTURES, {"review_ids": review_ids})
+        for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in found:
+            source = PictureSource(kind, width, height, sealed, reference_id)  # type: ignore[arg-type]  # written from the same literal
+            yield review_id, Picture(evidence_id, source, shown_from)
 
     def _claims(self, rows: Sequence[Review]) -> dict[str, datetime | None]:
         found = self._session.execute(
