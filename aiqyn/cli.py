@@ -15,6 +15,7 @@ COMMANDS: tuple[str, ...] = (
     "serve",
     "work",
     "keys",
+    "backup",
     "dead",
     "receipt",
     "users",

@@ -145,7 +145,7 @@ class ControlLibrary:
         sources = [*evidence_sources(item.frame, item.probe), *reference_sources(session, item.subject_id)]
         clip = control_clip(session, item, queued_at, self._draw())
         shown = present(new_review_id(), queued_at, sighting, sources, new_evidence_id, clip)
-        ReviewRepository(session).keep(row.candidate_id, shown)
+        ReviewRepository(session).add(row.candidate_id, shown)
         LedgerRepository(session).append(
             Happening("control_mixed_in", now, "intake", f"candidate:{row.candidate_id}")
         )
@@ -190,8 +190,8 @@ def evidence_sources(frame: dict[str, object], probe: dict[str, object]) -> list
 def reference_sources(session: Session, subject_id: str) -> list[PictureSource]:
     """The reference portraits of a subject, in order."""
     return [
-        PictureSource("reference", row.portrait_width, row.portrait_height, reference_id=row.reference_id)
-        for row in ListRepository(session).references(subject_id)
+        PictureSource("reference", width, height, reference_id=reference_id)
+        for reference_id, width, height in ListRepository(session).reference_sizes(subject_id)
     ]
 
 

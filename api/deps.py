@@ -1,4 +1,7 @@
-"""What routes ask for: the services, and who is asking."""
+"""What routes ask for: the services, and who is asking.
+
+What waits for nothing is `async`, so that no thread is asked for it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,11 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
 
 
 def logged_in(
@@ -46,7 +53,7 @@ def logged_in(
 LoggedIn = Annotated[Principal, Depends(logged_in)]
 
 
-def active(principal: LoggedIn) -> Principal:
+async def active(principal: LoggedIn) -> Principal:
     """Whoever the token belongs to, once the one-time password was replaced.
 
     Raises:
@@ -59,7 +66,7 @@ def active(principal: LoggedIn) -> Principal:
 Active = Annotated[Principal, Depends(active)]
 
 
-def operator(principal: Active) -> Principal:
+async def operator(principal: Active) -> Principal:
     """An operator.
 
     Raises:
@@ -68,7 +75,7 @@ def operator(principal: Active) -> Principal:
     return _of_role(principal, frozenset({Role.OPERATOR}))
 
 
-def overseer(principal: Active) -> Principal:
+async def overseer(principal: Active) -> Principal:
     """A supervisor or an auditor.
 
     Raises:
@@ -77,7 +84,7 @@ def overseer(principal: Active) -> Principal:
     return _of_role(principal, OVERSEERS)
 
 
-def supervisor(principal: Active) -> Principal:
+async def supervisor(principal: Active) -> Principal:
     """A supervisor.
 
     Raises:
@@ -86,7 +93,7 @@ def supervisor(principal: Active) -> Principal:
     return _of_role(principal, frozenset({Role.SUPERVISOR}))
 
 
-def administrator(principal: Active) -> Principal:
+async def administrator(principal: Active) -> Principal:
     """An administrator.
 
     Raises:
@@ -101,7 +108,7 @@ Supervisor = Annotated[Principal, Depends(supervisor)]
 Administrator = Annotated[Principal, Depends(administrator)]
 
 
-def idempotency_key(
+async def idempotency_key(
     key: Annotated[
         str | None,
         Header(

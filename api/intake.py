@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,7 @@ from api.store.models import CandidateRecord
 from api.store.reviews import ReviewRepository
 from pipelines.errors import SealingError
 from pipelines.events import Candidate, EvidenceItem, unsigned_document
-from pipelines.signing import verify_event
+from pipelines.signing import VerifyingKeys, verify_event
 
 CLOCK_LEEWAY: Final = timedelta(minutes=2)
 """How far a worker's clock may be off when its candidate is held against the deployment's times."""
@@ -86,24 +86,49 @@ class Intake:
                 subject not on the list, without the evidence a judge needs, or said to be a revision of what
                 another worker said, or of something else.
         """
-        now = self._clock()
-        try:
-            self._verify_signature(candidate, signed or unsigned_document(candidate))
-            shown = None if candidate.withdrawn else _evidence(candidate)
-            with self._database.write() as session:
-                _check_deployed(session, candidate, now)
-                return self._keep(session, candidate, shown, now)
-        except IntakeRefusedError as refusal:
-            self._note_refusal(candidate, refusal, now)
-            raise
+        (outcome,) = self.accept_batch([(candidate, signed)])
+        if isinstance(outcome, IntakeRefusedError):
+            raise outcome
+        return outcome
 
-    def _verify_signature(self, candidate: Candidate, signed: Mapping[str, Any]) -> None:
+    def accept_batch(
+        self, batch: Sequence[tuple[Candidate, Mapping[str, Any] | None]]
+    ) -> list[Taken | IntakeRefusedError]:
+        """Keeps candidates in one transaction; on return all are committed.
+
+        Args:
+            batch: events, each with what its signature is over, as in `accept`.
+
+        Returns:
+            What became of each, in order. A refusal stands in its place, and keeps none of the others out.
+        """
+        now = self._clock()
+        keys = self._keys.worker_verifying_keys()
+        checked = [_checked(candidate, signed, keys) for candidate, signed in batch]
+        with self._database.write() as session:
+            lists = ListRepository(session)
+            return [
+                self._taken(session, lists, candidate, shown, now)
+                for (candidate, _), shown in zip(batch, checked, strict=True)
+            ]
+
+    def _taken(
+        self,
+        session: Session,
+        lists: ListRepository,
+        candidate: Candidate,
+        shown: _Shown | IntakeRefusedError | None,
+        now: datetime,
+    ) -> Taken | IntakeRefusedError:
+        """All refusals come before anything is written, so that the transaction stays whole."""
         try:
-            key = verify_event(signed, candidate.signature, self._keys.worker_verifying_keys())
-        except SealingError as error:
-            raise IntakeRefusedError("bad_signature", str(error)) from error
-        if key.owner != candidate.worker_id:
-            raise IntakeRefusedError("bad_signature", "signed by another worker than the event names")
+            if isinstance(shown, IntakeRefusedError):
+                raise shown
+            _check_deployed(lists, candidate, now)
+            return self._keep(session, candidate, shown, now)
+        except IntakeRefusedError as refusal:
+            _note_refusal(session, candidate, refusal, now)
+            return refusal
 
     def _keep(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
         """Keeps the newest revision, in whatever order they come; frozen at the first claim."""
@@ -139,7 +164,7 @@ class Intake:
             row.state = State.WITHDRAWN.value
             self._note(session, "candidate_withdrawn", candidate, now)
             return Taken.WITHDRAWN
-        self._present(session, candidate, shown, now)
+        self._present(session, candidate, shown, now, is_new=True)
         self._note(session, "candidate_received", candidate, now)
         neighbour = Neighbour(candidate.deployment_id, candidate.observed_at, candidate.pts_seconds)
         self._controls.mix_in(session, neighbour, now)
@@ -171,9 +196,11 @@ class Intake:
         row.similarity, row.threshold = candidate.similarity, candidate.threshold
         session.flush()
 
-    def _present(self, session: Session, candidate: Candidate, shown: _Shown, now: datetime) -> None:
+    def _present(
+        self, session: Session, candidate: Candidate, shown: _Shown, now: datetime, *, is_new: bool = False
+    ) -> None:
         reviews = ReviewRepository(session)
-        earlier = reviews.of_candidate(str(candidate.candidate_id))
+        earlier = None if is_new else reviews.of_candidate(str(candidate.candidate_id))
         sighting = Sighting(
             camera_id=candidate.camera_id,
             observed_at=candidate.observed_at,
@@ -193,7 +220,9 @@ class Intake:
         review_id = earlier.review_id if earlier else new_review_id()
         queued_at = earlier.queued_at if earlier else now
         shown_now = present(review_id, queued_at, sighting, sources, new_evidence_id, clip)
-        reviews.keep(str(candidate.candidate_id), shown_now)
+        if earlier:
+            reviews.forget(str(candidate.candidate_id))
+        reviews.add(str(candidate.candidate_id), shown_now)
 
     def _note(self, session: Session, kind: str, candidate: Candidate, now: datetime) -> None:
         about = f"candidate:{candidate.candidate_id}"
@@ -205,16 +234,29 @@ class Intake:
         }
         LedgerRepository(session).append(Happening(kind, now, "intake", about, detail))
 
-    def _note_refusal(self, candidate: Candidate, refusal: IntakeRefusedError, now: datetime) -> None:
-        about = f"candidate:{candidate.candidate_id}"
-        with self._database.write() as session:
-            LedgerRepository(session).append(
-                Happening("candidate_refused", now, "intake", about, {"code": refusal.code})
-            )
+
+def _checked(
+    candidate: Candidate, signed: Mapping[str, Any] | None, keys: VerifyingKeys
+) -> _Shown | IntakeRefusedError | None:
+    """What judges would be shown of it, none where it is taken back, or why it is not believed."""
+    try:
+        key = verify_event(signed or unsigned_document(candidate), candidate.signature, keys)
+        if key.owner != candidate.worker_id:
+            return IntakeRefusedError("bad_signature", "signed by another worker than the event names")
+        return None if candidate.withdrawn else _evidence(candidate)
+    except SealingError as error:
+        return IntakeRefusedError("bad_signature", str(error))
+    except IntakeRefusedError as refusal:
+        return refusal
 
 
-def _check_deployed(session: Session, candidate: Candidate, now: datetime) -> None:
-    lists = ListRepository(session)
+def _note_refusal(session: Session, candidate: Candidate, refusal: IntakeRefusedError, now: datetime) -> None:
+    about = f"candidate:{candidate.candidate_id}"
+    happening = Happening("candidate_refused", now, "intake", about, {"code": refusal.code})
+    LedgerRepository(session).append(happening)
+
+
+def _check_deployed(lists: ListRepository, candidate: Candidate, now: datetime) -> None:
     deployment = lists.deployment(candidate.deployment_id)
     if deployment is None or deployment.watchlist_id != candidate.watchlist_id:
         raise IntakeRefusedError("unknown_deployment", "no deployment of that id searches that list")

@@ -27,6 +27,7 @@ from api.oversight import Oversight
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.record_retention import RecordSweeper
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
@@ -49,6 +50,7 @@ CAMERA_INTERVAL_SECONDS: Final = 2.0
 REFERENCE_INTERVAL_SECONDS: Final = 1.0
 REQUEST_INTERVAL_SECONDS: Final = 60.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
+RECORDS_INTERVAL_SECONDS: Final = 300.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
@@ -70,6 +72,7 @@ class Services:
     evidence: EvidenceCabinet
     holds: HoldService
     retention: RetentionSweeper
+    record_sweeper: RecordSweeper
     intake: Intake
     hold_clock: HoldClock
     sweeper: ExpirySweeper
@@ -182,6 +185,7 @@ def build_services(
         evidence=evidence,
         holds=HoldService(database, clock),
         retention=RetentionSweeper(database, evidence, settings.retention, clock),
+        record_sweeper=RecordSweeper(database, settings.records, clock),
         intake=intake,
         hold_clock=hold_clock,
         sweeper=sweeper,
@@ -243,6 +247,7 @@ def _background(services: Services) -> Background:
         BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
         BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
         BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),
+        BackgroundLoop("record-retention", services.record_sweeper.run_once, RECORDS_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:
         loops += [

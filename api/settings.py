@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from api.galleries import DEFAULT_RATE
+from api.record_retention import RecordAges, ages_of
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
@@ -29,6 +30,7 @@ class Settings:
         keys_dir: the key store.
         evidence_access: how the store of evidence is reached.
         retention: how long evidence stays.
+        records: how long records stay that are no evidence.
         policy: times and shares of judging.
         issuer: how receipts name this system.
         redis_url: None: no bus; nothing is taken in and nothing leaves (tests, look at the page).
@@ -52,6 +54,7 @@ class Settings:
     policy: ReviewPolicy = field(default_factory=ReviewPolicy)
     evidence_access: StoreAccess = field(default_factory=StoreAccess)
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    records: RecordAges = field(default_factory=RecordAges)
     issuer: str = "aiqyn"
     redis_url: str | None = None
     redis_username: str | None = None
@@ -95,6 +98,7 @@ def settings_from(
         keys_dir=config.paths.keys_dir,
         evidence_access=access_of(config.evidence),
         retention=policy_of(config.evidence.retention),
+        records=ages_of(config.records),
         policy=ReviewPolicy(
             hold=timedelta(seconds=chosen.hold_seconds),
             act_for=timedelta(seconds=chosen.act_for_seconds),

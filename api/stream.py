@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Final
 
@@ -21,7 +22,7 @@ from api.template_watch import CameraReports
 from api.trimming import StreamTrimmer
 from pipelines.bus import CandidateConsumer, ConfirmedPublisher, ReceivedCandidate
 from pipelines.bus_address import BusSecurity
-from pipelines.errors import PipelineError
+from pipelines.errors import BusError, PipelineError
 from pipelines.events import Candidate, utc_now
 from pipelines.gallery_bus import GalleryPublisher
 from pipelines.given_cameras import CameraSender
@@ -93,7 +94,7 @@ class Bus:
         self.trimmer = StreamTrimmer(redis, ages or {})
 
     def take_in(self) -> int:
-        """Reads the next candidates, keeps each, and acknowledges it after its commit.
+        """Reads the next candidates, keeps them together, and acknowledges them after their commit.
 
         Returns:
             How many entries were dealt with, those put aside as dead among them.
@@ -102,13 +103,21 @@ class Bus:
             BusError: Redis is away; what was not acknowledged comes again.
         """
         received = self._consumer.read(block_seconds=READ_BLOCK_SECONDS)
+        if not received:
+            return 0
+        try:
+            self._take(received)
+        except (BusError, OperationalError):  # away, for one entry as for all: what came, comes again
+            self._consumer = self._fresh_consumer()
+            raise
+        except Exception:  # noqa: BLE001  # one of them cannot be kept: which one, shows when each is taken alone
+            self._take_singly(received)
+        return len(received)
+
+    def _take_singly(self, received: Sequence[ReceivedCandidate]) -> None:
         for one in received:
             try:
-                taken = self._accept(one)
-            except IntakeRefusedError as refusal:
-                _log.warning("candidate_refused", entry_id=one.entry_id, code=refusal.code)
-                self._metrics.refused(refusal.code)
-                self._consumer.reject(one.entry_id, one.event_json, f"{refusal.code}: {refusal.reason}")
+                self._take([one])
             except Exception as error:
                 # What was read and not acknowledged comes again only to a consumer that asks from the start.
                 self._consumer = self._fresh_consumer()
@@ -117,19 +126,31 @@ class Bus:
                 _log.error("candidate_poison", entry_id=one.entry_id, error=type(error).__name__)
                 self._metrics.refused("poison")
                 self._consumer.reject(one.entry_id, one.event_json, f"poison: {type(error).__name__}")
-                return len(received)
-            else:
-                self._consumer.ack([one.entry_id])
-                _log.info("candidate_taken", entry_id=one.entry_id, outcome=taken.value)
-                self._measure(one.candidate, taken)
-            self._failures.pop(one.entry_id, None)
-        return len(received)
+                return
 
-    def _accept(self, one: ReceivedCandidate) -> Taken:
-        candidate = one.candidate
-        about = SpanAbout(candidate.camera_id, candidate.deployment_id, str(candidate.candidate_id))
-        with self._tracing.joined("intake", one.traceparent, about):
-            return self._intake.accept(candidate, one.signed)
+    def _take(self, received: Sequence[ReceivedCandidate]) -> None:
+        """Keeps entries in one transaction, and acknowledges them after its commit."""
+        outcomes = self._accept(received)
+        kept: list[str] = []
+        for one, outcome in zip(received, outcomes, strict=True):
+            if isinstance(outcome, IntakeRefusedError):
+                _log.warning("candidate_refused", entry_id=one.entry_id, code=outcome.code)
+                self._metrics.refused(outcome.code)
+                self._consumer.reject(one.entry_id, one.event_json, f"{outcome.code}: {outcome.reason}")
+            else:
+                kept.append(one.entry_id)
+                _log.info("candidate_taken", entry_id=one.entry_id, outcome=outcome.value)
+                self._measure(one.candidate, outcome)
+            self._failures.pop(one.entry_id, None)
+        self._consumer.ack(kept)
+
+    def _accept(self, received: Sequence[ReceivedCandidate]) -> list[Taken | IntakeRefusedError]:
+        with ExitStack() as spans:
+            for one in received:
+                candidate = one.candidate
+                about = SpanAbout(candidate.camera_id, candidate.deployment_id, str(candidate.candidate_id))
+                spans.enter_context(self._tracing.joined("intake", one.traceparent, about))
+            return self._intake.accept_batch([(one.candidate, one.signed) for one in received])
 
     def _measure(self, candidate: Candidate, taken: Taken) -> None:
         live = candidate.observed_at_source == "wall_clock" and taken is Taken.ACCEPTED

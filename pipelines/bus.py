@@ -258,7 +258,10 @@ class CandidateConsumer:
                 # Another server, or one that was emptied: whoever writes to it must not wait for our restart.
                 streams.ensure_streams(self._redis)
                 entries = []
-        received = (self._checked(entry_id, fields) for entry_id, fields in entries)
+        if not entries:
+            return []
+        keys = self._worker_keys()
+        received = (self._checked(entry_id, fields, keys) for entry_id, fields in entries)
         return [one for one in received if one is not None]
 
     def ack(self, entry_ids: Sequence[str]) -> None:
@@ -323,9 +326,11 @@ class CandidateConsumer:
         )
         return _entries(reply[0][1]) if reply else []
 
-    def _checked(self, entry_id: str, fields: Mapping[bytes, bytes]) -> ReceivedCandidate | None:
+    def _checked(
+        self, entry_id: str, fields: Mapping[bytes, bytes], keys: VerifyingKeys
+    ) -> ReceivedCandidate | None:
         try:
-            checked = checked_candidate(fields, self._worker_keys())
+            checked = checked_candidate(fields, keys)
         except SealingError as error:
             self._put_aside(entry_id, fields, str(error))
             return None

@@ -27,6 +27,7 @@ from pipelines.config_cameras import with_cameras_file
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_gate import GateSettings, MaskList
 from pipelines.config_problems import describe_problems
+from pipelines.config_records import RecordsConfig
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
 from pipelines.config_source import SourceConfig
 from pipelines.config_worker import WorkerConfig
@@ -186,6 +187,7 @@ class Config(Settings):
         default=None, description="a YAML file of further cameras, each by its id as under `cameras`"
     )
     api: ApiConfig = Field(default_factory=ApiConfig)
+    records: RecordsConfig = Field(default_factory=RecordsConfig)
 
     @model_validator(mode="before")
     @classmethod

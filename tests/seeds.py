@@ -8,7 +8,7 @@ Names are invented; pictures are drawn. Used by tests and to look at the page:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,6 +61,15 @@ CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism
 
 FRAME_WH = (640, 360)
 FACE_XYXY = (300.0, 96.0, 372.0, 186.0)
+
+
+def sqlite_url(folder: Path) -> str:
+    """The database of a data folder."""
+    return f"sqlite:///{folder / 'data' / 'aiqyn.db'}"
+
+
+database_url: Callable[[Path], str] = sqlite_url
+"""Where a seeded service keeps its records; the system tests put PostgreSQL here."""
 
 
 def drawn_face(seed: int, size_px: int = 320) -> Image:
@@ -190,7 +199,7 @@ def make_settings(folder: Path, *, policy: ReviewPolicy | None = None, **setting
     """Settings over `folder`, without bus and threads unless asked for."""
     without = ReviewPolicy(hold=timedelta(0), control_share=0.0)
     made = Settings(
-        database_url=f"sqlite:///{folder / 'data' / 'aiqyn.db'}",
+        database_url=database_url(folder),
         evidence_url=(folder / "data" / "evidence").as_uri(),
         keys_dir=folder / "keys",
         policy=policy or without,

@@ -11,6 +11,7 @@ import typer
 from aiqyn.commands.exits import fail
 
 if TYPE_CHECKING:
+    from bench.api import DatabaseFigures
     from bench.pipeline import PipelineBench
     from bench.vision import VisionBench
     from weights.store import WeightStore
@@ -147,6 +148,54 @@ def _print_pipeline(found: PipelineBench) -> None:
                 f"{'':12} {each.two.total_seconds:9.2f} {each.speedup:9.2f} {each.undisturbed_speedup:12.2f}"
             )
     typer.echo("\nevery run said the same" if found.identical else "\nthe runs differ in what they said")
+
+
+@bench_app.command("api")
+def bench_api(
+    candidates: Annotated[int, typer.Option(min=0, help="Judged candidates in the full store.")] = 1_000_000,
+    operators: Annotated[int, typer.Option(min=2, help="Clients that ask once a second each.")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each round.")] = 20.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds of each store, in turn.")] = 3,
+    database: Annotated[
+        list[str] | None, typer.Option("--database", help="sqlite or postgresql; else both. Repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue pages, judgements and intake over an empty store and a full one; clients share this machine."""
+    from bench import api
+    from bench.postgres import NoPostgresError
+    from pipelines.errors import PipelineError
+    from weights.errors import WeightsError
+
+    chosen = tuple(database or api.DATABASES)
+    if unknown := set(chosen) - set(api.DATABASES):
+        fail(f"--database {', '.join(sorted(unknown))}: choose {' or '.join(api.DATABASES)}")
+    plan = api.ApiPlan(
+        candidates=candidates, operators=operators, seconds=seconds, rounds=rounds, databases=chosen
+    )
+    found = []
+    try:
+        for figures in api.measure(lambda text: typer.echo(f"{text} …", err=True), plan):
+            found.append(figures)
+            if not as_json:
+                _print_api(figures)
+    except (NoPostgresError, PipelineError, WeightsError, TimeoutError) as error:
+        fail(str(error))
+    if as_json:
+        documents = [figures.document() for figures in found]
+        typer.echo(json.dumps({"cores": api.cores(), "databases": documents}, indent=2))
+
+
+def _print_api(found: DatabaseFigures) -> None:
+    typer.echo(
+        f"{found.database:12} {'queue p50':>10} {'p95 ms':>8} {'judged p50':>11} {'p95 ms':>8} {'intake/s':>9}"
+    )
+    for store in (found.empty, found.full):
+        typer.echo(
+            f"{store.candidates:>12,} {store.queue_p50_ms:10.1f} {store.queue_p95_ms:8.1f} "
+            f"{store.judgement_p50_ms:11.1f} {store.judgement_p95_ms:8.1f} {store.ingest_per_second:9.0f}"
+        )
+    typer.echo(f"{'ratio':>12} {found.queue_ratio:19.2f} {found.judgement_ratio:20.2f}\n")
 
 
 @bench_app.command("dlib")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,11 +23,20 @@ CONTENTS = (
     ("workers/<id>/", "all that one worker is given; can be made anew"),
 )
 
+PASSPHRASE = "AIQYN_BACKUP_PASSPHRASE"  # noqa: S105  # the name of a variable
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command group to the program."""
     group = typer.Typer(no_args_is_help=True, help="The key store, outside the database and its backups.")
     group.command("init")(init)
+    group.command("backup")(back_up)
+    group.command("restore")(restore)
     app.add_typer(group, name="keys")
 
 
@@ -51,11 +62,8 @@ def init(
     integrator: Annotated[
         list[str] | None, typer.Option("--integrator", help="A reader of confirmed matches. Repeatable.")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="The settings file; else AIQYN_CONFIG, else aiqyn.yaml here."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Makes what is missing of the key store; what exists is left as it is."""
     from api.keys.store import KeyStore
@@ -80,6 +88,66 @@ def init(
         typer.echo(json.dumps(document))
         return
     _explain(document, passwords)
+
+
+def back_up(
+    target: Annotated[Path, typer.Argument(help="A new file.")],
+    with_subject_keys: Annotated[
+        bool,
+        typer.Option(
+            "--with-subject-keys",
+            help="Also the data keys of listed persons: they bring back what is deleted later.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Writes the keys into one file, encrypted under a passphrase: AIQYN_BACKUP_PASSPHRASE, else asked for."""
+    from api.backup.errors import BackupError
+    from api.backup.keys import back_up_keys
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import PipelineError
+
+    try:
+        folder = load_config(config or default_config_path()).paths.keys_dir
+        passphrase = _passphrase(confirm=True)
+        made = back_up_keys(folder, target.absolute(), passphrase, with_subjects=with_subject_keys)
+    except (BackupError, PipelineError) as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps({"path": str(target.absolute()), **asdict(made)}))
+        return
+    typer.echo(f"{target}: {made.files} files, {made.subject_keys} of them data keys of listed persons")
+    typer.echo("Keep it and its passphrase apart from each other and from every backup of records.")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `aiqyn keys backup` wrote.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Writes the keys of a backup into a key store that has none yet."""
+    from api.backup.errors import BackupError
+    from api.backup.keys import restore_keys
+    from pipelines.config import default_config_path, load_config
+    from pipelines.errors import PipelineError
+
+    try:
+        folder = load_config(config or default_config_path()).paths.keys_dir
+        found = restore_keys(source.absolute(), folder, _passphrase(confirm=False))
+    except (BackupError, PipelineError) as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps({"keys_dir": str(folder), **asdict(found)}))
+        return
+    typer.echo(f"{folder}: {found.files} files, {found.subject_keys} of them data keys of listed persons")
+
+
+def _passphrase(*, confirm: bool) -> str:
+    given = os.environ.get(PASSPHRASE)
+    if given is not None:
+        return given
+    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
 
 
 def _write_acl(

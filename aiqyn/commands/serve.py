@@ -24,6 +24,10 @@ REFUSED_BIND = (
 )
 
 
+SWITCH_SECONDS = 0.001
+"""How long a thread keeps the interpreter while others wait for it: a request changes threads several times, and each
+time would wait up to five times as long by default."""
+
 group = typer.Typer()
 
 
@@ -150,13 +154,20 @@ def _with_bus(loaded: Config, *, https: bool) -> Iterator[Settings]:
 def _run(
     settings: Settings, host: str, port: int, *, tls: tuple[Path, Path] | None, behind_proxy: bool
 ) -> None:
+    import gc
+    import sys
+
     import uvicorn
 
     from api.app import create_app
     from api.services import build_services
 
+    application = create_app(build_services(settings))
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again and again would make somebody wait each time
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
-        create_app(build_services(settings)),
+        application,
         host=host,
         port=port,
         ssl_certfile=str(tls[0]) if tls else None,

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from api.review.cases import (
@@ -100,15 +100,21 @@ class CandidateRepository:
         disclosed = self._session.scalars(
             select(Disclosure.account_id).where(Disclosure.candidate_id == row.candidate_id)
         )
-        subject = self._session.get_one(Subject, row.subject_id)
-        deployment = self._session.get_one(Deployment, row.deployment_id)
-        people = {
-            subject.requested_by_key,
-            subject.authorised_by_key,
-            deployment.requested_by_key,
-            deployment.authorised_by_key,
-        }
-        responsible = self._session.scalars(select(Account.account_id).where(Account.username.in_(people)))
+        responsible = self._session.scalars(
+            select(Account.account_id)
+            .join(Subject, Subject.subject_id == row.subject_id)
+            .join(Deployment, Deployment.deployment_id == row.deployment_id)
+            .where(
+                Account.username.in_(
+                    [
+                        Subject.requested_by_key,
+                        Subject.authorised_by_key,
+                        Deployment.requested_by_key,
+                        Deployment.authorised_by_key,
+                    ]
+                )
+            )
+        )
         asked = self._session.execute(
             select(ListRequest.requested_by, ListRequest.ended_by).where(
                 (ListRequest.subject_id == row.subject_id) | (ListRequest.deployment_id == row.deployment_id)
@@ -157,6 +163,7 @@ class CandidateRepository:
             .where(CandidateRecord.candidate_id == candidate_id, CandidateRecord.claimed_at.is_(None))
             .values(claimed_at=now)
             .returning(CandidateRecord.candidate_id)
+            .execution_options(synchronize_session=False)
         )
         return claimed.first() is not None
 
@@ -193,9 +200,9 @@ class CandidateRepository:
         ).all()
 
     def controls_made(self) -> int:
-        """Controls put into the queue so far."""
-        query = select(func.count()).select_from(CandidateRecord)
-        return self._session.scalar(query.where(CandidateRecord.control_id.is_not(None))) or 0
+        """Controls put into the queue so far, counted no further than the first: nobody asks for more."""
+        first = select(CandidateRecord.candidate_id).where(CandidateRecord.control_id.is_not(None)).limit(1)
+        return len(self._session.scalars(first).all())
 
     def add_control_item(self, item: ControlItem) -> None:
         """Keeps a new item of the control library."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
+
+from api.store.in_use import InUse
+from api.store.turns import Turns
 
 BUSY_TIMEOUT_SECONDS: Final = 15
 _BEGIN: Final = "aiqyn_sqlite_begin"
@@ -59,8 +62,16 @@ def _begin_sqlite(connection: Connection) -> None:
 class Database:
     """Transactions over one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, in_use: InUse | None = None) -> None:
+        """
+        Args:
+            engine: of the database.
+            in_use: the hold that keeps others from putting another file in its place; let go of with the database.
+        """
         self.engine = engine
+        self._in_use = in_use
+        one_writer = engine.dialect.name == "sqlite"
+        self._turns: AbstractContextManager[None] = Turns() if one_writer else nullcontext()
         self._writing = sessionmaker(engine, expire_on_commit=False)
         self._reading = sessionmaker(
             engine.execution_options(**{_BEGIN: "DEFERRED"}), expire_on_commit=False, autoflush=False
@@ -68,8 +79,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose work is committed at the end, or undone as a whole."""
-        with self._writing.begin() as session:
+        """A session whose work is committed at the end, or undone as a whole.
+
+        SQLite has one writer: those of this process wait their turn here, in order, and not inside SQLite, which
+        would let each look again and again at growing intervals. Never begin one inside another.
+        """
+        with self._turns, self._writing.begin() as session:
             yield session
 
     @contextmanager
@@ -81,3 +96,5 @@ class Database:
     def close(self) -> None:
         """Closes every pooled connection."""
         self.engine.dispose()
+        if self._in_use is not None:
+            self._in_use.close()

@@ -5,13 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from api.ledger.chain import Entry, Happening, chained
 from api.store.models import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
+from api.store.models.base import table_of
+
+_END: Final = "aiqyn_ledger_end"
+"""Where a session keeps the end of the chain once it has locked it; a session of `Database` is one transaction."""
+
+_LOCKED_END: Final = select(LedgerHead.sequence, LedgerHead.entry_sha256).with_for_update()
+_INSERT: Final = insert(table_of(LedgerEntry))
+_MOVE_END: Final = update(table_of(LedgerHead))
 
 
 class LedgerRepository:
@@ -21,20 +29,25 @@ class LedgerRepository:
         self._session = session
 
     def append(self, happening: Happening) -> Entry:
-        """The happening as the newest entry, in the caller's transaction."""
-        head = self._session.scalars(select(LedgerHead).with_for_update()).one()
-        entry = chained(happening, head.sequence + 1, head.entry_sha256)
-        self._session.add(
-            LedgerEntry(
-                sequence=entry.sequence,
-                document=entry.document,
-                kind=entry.kind,
-                previous_sha256=entry.previous_sha256,
-                entry_sha256=entry.entry_sha256,
-            )
+        """The happening as the newest entry, in the caller's transaction.
+
+        From the first entry on nobody else appends until the transaction ends, so the end of the chain is read once.
+        """
+        end = self._session.info.get(_END) or self._session.execute(_LOCKED_END).one()
+        entry = chained(happening, end[0] + 1, end[1])
+        self._session.execute(
+            _INSERT,
+            {
+                "sequence": entry.sequence,
+                "document": entry.document,
+                "kind": entry.kind,
+                "previous_sha256": entry.previous_sha256,
+                "entry_sha256": entry.entry_sha256,
+            },
         )
-        head.sequence, head.entry_sha256 = entry.sequence, entry.entry_sha256
-        self._session.flush()
+        end = (entry.sequence, entry.entry_sha256)
+        self._session.execute(_MOVE_END, {"sequence": end[0], "entry_sha256": end[1]})
+        self._session.info[_END] = end
         return entry
 
     def take_turn(self) -> None:

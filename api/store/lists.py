@@ -86,6 +86,19 @@ class ListRepository:
             .order_by(SubjectReference.position)
         ).all()
 
+    def reference_sizes(self, subject_id: str) -> Sequence[tuple[str, int, int]]:
+        """Id, width and height of the pictures of an entry, in order, without the pictures themselves."""
+        found = self._session.execute(
+            select(
+                SubjectReference.reference_id,
+                SubjectReference.portrait_width,
+                SubjectReference.portrait_height,
+            )
+            .where(SubjectReference.subject_id == subject_id)
+            .order_by(SubjectReference.position)
+        )
+        return [(reference_id, width, height) for reference_id, width, height in found]
+
     def reference(self, reference_id: str) -> SubjectReference | None:
         """One picture by its id."""
         return self._session.get(SubjectReference, reference_id)

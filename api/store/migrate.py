@@ -36,6 +36,11 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def check_known(revision: str) -> None:
+    """Raises CommandError where this build does not know the revision: a newer one made it."""
+    ScriptDirectory.from_config(_config()).get_revision(revision)
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "api.store:migrations")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, bindparam, delete, exists, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
-from api.review.cases import JUDGEABLE
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
 from api.store.models import (
     Account,
@@ -22,9 +22,30 @@ from api.store.models import (
     ReviewListing,
     Subject,
 )
+from api.store.models.base import UtcDateTime
+from api.store.models.reviews import WAITING
 
 QueuePosition = tuple[datetime, str]
 """Where a page of the queue ended: `queued_at` and review id of its last row."""
+
+
+_PLACE: Final = (CandidateRecord.queued_at, CandidateRecord.review_id)
+
+_PICTURES: Final = (
+    select(
+        PresentedEvidence.review_id,
+        PresentedEvidence.evidence_id,
+        PresentedEvidence.shown_from,
+        PresentedEvidence.kind,
+        PresentedEvidence.width,
+        PresentedEvidence.height,
+        PresentedEvidence.sealed,
+        PresentedEvidence.reference_id,
+    )
+    .where(PresentedEvidence.review_id.in_(bindparam("review_ids", expanding=True)))
+    .order_by(PresentedEvidence.position)
+)
+"""Columns: objects of so many rows would take as long again. Made once, as `_OPEN_FOR`."""
 
 
 class ReviewRepository:
@@ -33,9 +54,8 @@ class ReviewRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def keep(self, candidate_id: str, shown: Presentation) -> None:
-        """Keeps a presentation, in place of an earlier one of the same candidate."""
-        self._forget(candidate_id)
+    def add(self, candidate_id: str, shown: Presentation) -> None:
+        """Keeps a presentation of a candidate that has none."""
         sighting = shown.sighting
         self._session.add(
             Review(
@@ -66,6 +86,12 @@ class ReviewRepository:
             for position, picture in enumerate(shown.pictures)
         )
         self._session.flush()
+        self._session.execute(
+            update(CandidateRecord)
+            .where(CandidateRecord.candidate_id == candidate_id)
+            .values(queued_at=shown.queued_at, review_id=shown.review_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def add_clip(self, review: Review, clip: Picture) -> None:
         """Adds a clip to a presentation that stays as it is otherwise."""
@@ -95,7 +121,8 @@ class ReviewRepository:
         )
         return {row.kind: str(row.sealed["sha256_sealed"]) for row in rows if row.sealed}
 
-    def _forget(self, candidate_id: str) -> None:
+    def forget(self, candidate_id: str) -> None:
+        """Takes away the presentation of a candidate, to make room for another."""
         review_ids = select(Review.review_id).where(Review.candidate_id == candidate_id)
         for table in (PresentedEvidence, ReviewListing):
             self._session.execute(delete(table).where(table.review_id.in_(review_ids)))
@@ -111,23 +138,21 @@ class ReviewRepository:
 
     def load(self, rows: Sequence[Review], now: datetime) -> list[Presentation]:
         """Full presentations of rows, in their order, as they were at the first claim, or are now."""
-        evidence = self._session.scalars(
-            select(PresentedEvidence)
-            .where(PresentedEvidence.review_id.in_([row.review_id for row in rows]))
-            .order_by(PresentedEvidence.position)
-        ).all()
-        claims = self._claims(rows)
-        return [
-            _presentation(
-                row,
-                [
-                    one
-                    for one in evidence
-                    if one.review_id == row.review_id and _is_shown(one, claims[row.review_id] or now)
-                ],
-            )
-            for row in rows
-        ]
+        pictures: dict[str, list[Picture]] = {row.review_id: [] for row in rows}
+        found = list(self._pictures(list(pictures)))
+        # Only a clip comes later than its review, so without one it does not matter when that was claimed.
+        claims = self._claims(rows) if any(picture.shown_from for _, picture in found) else {}
+        for review_id, picture in found:
+            if picture.shown_from is None or picture.shown_from <= (claims[review_id] or now):
+                pictures[review_id].append(picture)
+        return [_presentation(row, pictures[row.review_id]) for row in rows]
+
+    def _pictures(self, review_ids: list[str]) -> Iterator[tuple[str, Picture]]:
+        """Pictures by review, each review's in their order."""
+        found = self._session.execute(_PICTURES, {"review_ids": review_ids})
+        for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in found:
+            source = PictureSource(kind, width, height, sealed, reference_id)  # type: ignore[arg-type]  # written from the same literal
+            yield review_id, Picture(evidence_id, source, shown_from)
 
     def _claims(self, rows: Sequence[Review]) -> dict[str, datetime | None]:
         found = self._session.execute(
@@ -160,20 +185,15 @@ class ReviewRepository:
             after: where the page before ended.
             limit: rows at most.
         """
-        query = (
-            _answerable(now)
-            .where(*_uninvolved(account))
-            .order_by(Review.queued_at, Review.review_id)
-            .limit(limit)
-        )
+        query = _OPEN_FOR.order_by(*_PLACE).limit(limit)
         if after is not None:
-            query = query.where(tuple_(Review.queued_at, Review.review_id) > tuple_(*after))
-        return self._session.scalars(query).all()
+            query = query.where(tuple_(*_PLACE) > tuple_(*after))
+        return self._session.scalars(query, _asked_by(account, now)).all()
 
     def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
         """Whether the account may answer this review now."""
-        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account))
-        return self._session.scalars(query).first() is not None
+        query = _OPEN_FOR.where(Review.review_id == review_id)
+        return self._session.scalars(query, _asked_by(account, now)).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
         """Those of the reviews never listed to the account before, in their order."""
@@ -195,16 +215,18 @@ class ReviewRepository:
         self._session.flush()
 
 
-def _answerable(now: datetime) -> Select[Review]:
+def _answerable() -> Select[Review]:
+    """Reviews an answer is awaited for at `:now`."""
+    now = bindparam("now", type_=UtcDateTime())
     return (
         select(Review)
         .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
         .join(Subject, Subject.subject_id == CandidateRecord.subject_id)
         .join(Deployment, Deployment.deployment_id == CandidateRecord.deployment_id)
         .where(
-            CandidateRecord.state.in_([state.value for state in sorted(JUDGEABLE)]),
+            text(f"candidates.{WAITING}"),  # literally: else the index of what waits is not used
             CandidateRecord.expires_at > now,
-            Review.queued_at <= now,
+            CandidateRecord.queued_at <= now,
             # Nobody judges for an entry that has left its list: nothing could come of it.
             Subject.removed_at.is_(None),
             Subject.expires_at > now,
@@ -212,15 +234,15 @@ def _answerable(now: datetime) -> Select[Review]:
     )
 
 
-def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
+def _uninvolved() -> list[ColumnElement[bool]]:
+    """Conditions on reviews: the account `:account_id`, called `:username`, had no part in them."""
+    account_id, username = bindparam("account_id", type_=String()), bindparam("username", type_=String())
     answered = exists().where(
-        JudgementRecord.candidate_id == Review.candidate_id, JudgementRecord.account_id == account.account_id
+        JudgementRecord.candidate_id == Review.candidate_id, JudgementRecord.account_id == account_id
     )
-    told = exists().where(
-        Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account.account_id
-    )
+    told = exists().where(Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account_id)
     # A renewal has a requester and an authoriser of its own. Not correlated: an operator hardly ever has any.
-    hers = (ListRequest.requested_by == account.account_id) | (ListRequest.ended_by == account.account_id)
+    hers = (ListRequest.requested_by == account_id) | (ListRequest.ended_by == account_id)
     subjects = select(ListRequest.subject_id).where(hers, ListRequest.subject_id.is_not(None))
     deployments = select(ListRequest.deployment_id).where(hers, ListRequest.deployment_id.is_not(None))
     return [
@@ -228,26 +250,26 @@ def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
         ~told,
         CandidateRecord.subject_id.not_in(subjects),
         CandidateRecord.deployment_id.not_in(deployments),
-        Subject.requested_by_key != account.username,
-        Subject.authorised_by_key != account.username,
-        Deployment.requested_by_key != account.username,
-        Deployment.authorised_by_key != account.username,
+        Subject.requested_by_key != username,
+        Subject.authorised_by_key != username,
+        Deployment.requested_by_key != username,
+        Deployment.authorised_by_key != username,
     ]
+
+
+_OPEN_FOR: Final = _answerable().where(*_uninvolved())
+"""Made once: to make it takes longer than to run it."""
+
+
+def _asked_by(account: Account, now: datetime) -> dict[str, object]:
+    return {"now": now, "account_id": account.account_id, "username": account.username}
 
 
 def _is_shown(evidence: PresentedEvidence, at: datetime) -> bool:
     return evidence.shown_from is None or evidence.shown_from <= at
 
 
-def _presentation(row: Review, evidence: Sequence[PresentedEvidence]) -> Presentation:
-    pictures = [
-        Picture(
-            item.evidence_id,
-            PictureSource(item.kind, item.width, item.height, item.sealed, item.reference_id),  # type: ignore[arg-type]  # written from the same literal
-            item.shown_from,
-        )
-        for item in evidence
-    ]
+def _presentation(row: Review, pictures: Sequence[Picture]) -> Presentation:
     left, top, right, bottom = row.face_xyxy
     sighting = Sighting(
         row.camera_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import DateTime, Dialect, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -51,3 +51,11 @@ class Base(DeclarativeBase):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"  # columns hold names, hashes and seals: none is shown
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table behind a model, for statements that are run too often to make objects of their rows."""
+    table = model.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is no table")
+    return table

@@ -64,6 +64,7 @@ class IdempotentResult(Base):
     """The result of a write, kept under the key its client chose."""
 
     __tablename__ = "idempotent_results"
+    __table_args__ = (Index("ix_idempotent_results_created_at", "created_at"),)
 
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String(128), primary_key=True)

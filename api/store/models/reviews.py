@@ -5,19 +5,39 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
 
+WAITING = "state IN ('one_answer', 'open')"
+"""Of candidates an answer is awaited for; word for word what indexes and queries say, or the index is not used."""
+
 
 class CandidateRecord(Base):
-    """A candidate, or a control in the same clothes (`control_id` set, no `event`)."""
+    """A candidate, or a control in the same clothes (`control_id` set, no `event`).
+
+    `queued_at` and `review_id` repeat what its review says, so that one index knows state and place in the queue.
+    """
 
     __tablename__ = "candidates"
     __table_args__ = (
         Index("ix_candidates_state_expires_at", "state", "expires_at"),
         Index("ix_candidates_created_at_candidate_id", "created_at", "candidate_id"),
+        # The queue, without all that was judged long ago.
+        Index(
+            "ix_candidates_waiting",
+            "queued_at",
+            "review_id",
+            sqlite_where=text(WAITING),
+            postgresql_where=text(WAITING),
+        ),
+        Index(
+            "ix_candidates_control_id",
+            "control_id",
+            sqlite_where=text("control_id IS NOT NULL"),
+            postgresql_where=text("control_id IS NOT NULL"),
+        ),
     )
 
     candidate_id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -38,6 +58,8 @@ class CandidateRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     hold_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    review_id: Mapped[str | None] = mapped_column(String(64))
 
 
 class Review(Base):
@@ -77,6 +99,7 @@ class ReviewListing(Base):
     """That a review was listed to an account for the first time; its repetition is not news."""
 
     __tablename__ = "review_listings"
+    __table_args__ = (Index("ix_review_listings_listed_at", "listed_at"),)
 
     review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
@@ -95,7 +118,7 @@ class JudgementRecord(Base):
     judgement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), index=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"))
+    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"), index=True)
     round: Mapped[int]
     answer: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(500))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.ledger.chain import Happening, check_chain
@@ -22,30 +22,12 @@ from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
 from tests.api_client import Clients, FakeClock
 from tests.seeds import seed
-from tests.system import postgres_cluster
 from tests.unit.api import test_retention as retention
 from tests.unit.api.test_withdrawal import assert_claim_and_withdrawal_exclude_each_other
 
 pytestmark = pytest.mark.system
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres_cluster.running() as url:
-        yield url
-
-
-@pytest.fixture
-def url(cluster: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database of this test's own."""
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(cluster).set(database=name).render_as_string(hide_password=False)
-    engine.dispose()
 
 
 @pytest.fixture

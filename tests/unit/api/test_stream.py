@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from aiqyn.embedded.redis import EmbeddedRedis
+from api.intake import Intake
 from api.ledger.verify import load_keys, verify_stream_event
 from api.outlets.outbox import OutboxPublisher
 from api.review.policies import ReviewPolicy
+from api.store.models import CandidateRecord
 from api.stream import MAX_FAILURES
 from pipelines import streams
-from pipelines.bus import CandidatePublisher
+from pipelines.bus import CandidateConsumer, CandidatePublisher
 from pipelines.errors import BusError
-from pipelines.events import utc_now
+from pipelines.events import Candidate, utc_now
 from pipelines.spool import Spool
 from tests.api_client import Clients
 from tests.redis_server import (
@@ -173,3 +177,54 @@ def test_ready_means_it(live: Seeded, redis_server: EmbeddedRedis) -> None:
     assert (ready.status_code, ready.json()["parts"]["bus"]) == (503, "away")
     assert clients.http.get("/health").status_code == 200
     clients.close()
+
+
+def test_what_comes_together_is_kept_together_and_acknowledged_once(
+    live: Seeded, worker: CandidatePublisher, api_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for track_id in range(1, 6):
+        send(worker, live, track_id)
+    send(worker, live, 6, camera_id="yard")
+    batches, acks = [], []
+    accept, ack = Intake.accept_batch, CandidateConsumer.ack
+
+    def accepting(self: Intake, batch: Any) -> Any:
+        batches.append(len(batch))
+        return accept(self, batch)
+
+    def acking(self: CandidateConsumer, entry_ids: Any) -> None:
+        acks.append(len(entry_ids))
+        ack(self, entry_ids)
+
+    monkeypatch.setattr(Intake, "accept_batch", accepting)
+    monkeypatch.setattr(CandidateConsumer, "ack", acking)
+    assert take_in(live) == 6
+    assert batches == [6]
+    assert acks == [1, 5], "the refused one goes to dead first"
+    assert pending_count(api_redis) == 0
+    with live.services.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(CandidateRecord)) == 5
+
+
+def test_one_that_cannot_be_kept_holds_up_only_what_follows(
+    live: Seeded, worker: CandidatePublisher, api_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for track_id in (1, 2, 3):
+        send(worker, live, track_id)
+    received = Intake._receive
+
+    def failing(self: Intake, session: Session, candidate: Candidate, *rest: Any) -> Any:
+        if candidate.track_id == 2:
+            raise ValueError("cannot be kept")
+        return received(self, session, candidate, *rest)
+
+    monkeypatch.setattr(Intake, "_receive", failing)
+    for _ in range(MAX_FAILURES - 1):
+        with pytest.raises(ValueError, match="cannot be kept"):
+            take_in(live)
+    assert pending_count(api_redis) == 2, "the first was kept by itself"
+    take_in(live)
+    take_in(live)
+    assert pending_count(api_redis) == 0
+    with live.services.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(CandidateRecord)) == 2

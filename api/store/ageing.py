@@ -1,0 +1,100 @@
+"""Deletes records by age, a few at a time. What is evidence has no method here, and triggers refuse its deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, delete, exists, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from api.review.cases import JUDGEABLE, State
+from api.store.models import (
+    Base,
+    CameraDay,
+    CameraGap,
+    CandidateRecord,
+    IdempotentResult,
+    LegalHold,
+    LoginSession,
+    Review,
+    ReviewListing,
+)
+from api.store.models.base import table_of
+
+_AWAITED: Final = sorted(JUDGEABLE | {State.CONFIRMED_HELD, State.DISAGREEMENT})
+"""States in which somebody is still to do something."""
+
+
+class AgeingRepository:
+    """Each method deletes at most `limit` rows that are older than a time, and says how many."""
+
+    def __init__(self, session: Session, limit: int, *, only_look: bool = False) -> None:
+        """
+        Args:
+            session: of the database; one that writes, unless it only looks.
+            limit: rows at most.
+            only_look: whether rows are counted and stay.
+        """
+        self._session = session
+        self._limit = limit
+        self._only_look = only_look
+
+    def logins(self, before: datetime) -> int:
+        """Logins that ended before a time and that no other record names."""
+        over = or_(LoginSession.expires_at <= before, LoginSession.revoked_at <= before)
+        return self._delete(LoginSession, LoginSession.expires_at, [over, *_unnamed(LoginSession)])
+
+    def write_results(self, before: datetime) -> int:
+        """Results of writes; a request that comes again after that is taken for a new one."""
+        return self._delete(
+            IdempotentResult, IdempotentResult.created_at, [IdempotentResult.created_at <= before]
+        )
+
+    def listings(self, before: datetime, now: datetime) -> int:
+        """To whom a review was listed, of candidates that have ended and on which there is no hold."""
+        ended = exists().where(
+            Review.review_id == ReviewListing.review_id,
+            CandidateRecord.candidate_id == Review.candidate_id,
+            CandidateRecord.state.not_in([state.value for state in _AWAITED]),
+            ~exists().where(
+                LegalHold.candidate_id == CandidateRecord.candidate_id,
+                LegalHold.lifted_at.is_(None),
+                or_(LegalHold.until.is_(None), LegalHold.until > now),
+            ),
+        )
+        return self._delete(
+            ReviewListing, ReviewListing.listed_at, [ReviewListing.listed_at <= before, ended]
+        )
+
+    def camera_days(self, before: datetime) -> int:
+        """What became of frames on days before a time."""
+        return self._delete(CameraDay, CameraDay.day, [CameraDay.day < before.date()])
+
+    def camera_gaps(self, before: datetime) -> int:
+        """Gaps that ended before a time."""
+        return self._delete(CameraGap, CameraGap.began_at, [CameraGap.ended_at <= before])
+
+    def _delete(
+        self, model: type[Base], age: InstrumentedAttribute[Any], wanted: Iterable[ColumnElement[bool]]
+    ) -> int:
+        key = list(table_of(model).primary_key.columns)
+        found = self._session.execute(select(*key).where(*wanted).order_by(age).limit(self._limit)).all()
+        if found and not self._only_look:
+            self._session.execute(
+                delete(table_of(model)).where(tuple_(*key).in_([tuple(row) for row in found]))
+            )
+        return len(found)
+
+
+def _unnamed(model: type[Base]) -> list[ColumnElement[bool]]:
+    """That no row of any table refers to one of the model's, whatever tables there are."""
+    target = table_of(model)
+    return [
+        ~exists().where(element.parent == element.column)
+        for table in Base.metadata.tables.values()
+        for constraint in table.foreign_key_constraints
+        if constraint.referred_table is target
+        for element in constraint.elements
+    ]

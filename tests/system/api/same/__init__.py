@@ -1,0 +1,1 @@
+"""The service's own tests once more, on PostgreSQL."""

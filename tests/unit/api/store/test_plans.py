@@ -1,0 +1,160 @@
+"""What is asked all day is answered from an index, however many candidates are stored: the plans say so, not a clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from bench.api_fill import Judged, Span, fill
+from pipelines.events import utc_now
+from tests.api_client import Clients, Person
+from tests.seeds import Seeded, make_settings, seed
+
+pytestmark = pytest.mark.system
+
+CANDIDATES = 5_000
+WAITING = 200
+LARGE = frozenset(
+    {"candidates", "reviews", "presented_evidence", "evidence_records", "judgements", "disclosures", "ledger"}
+    | {"review_listings", "idempotent_results"}
+)
+"""Tables that grow with every candidate: none of them may be read from one end to the other."""
+
+
+@dataclass
+class Watched:
+    """Statements that were run, and how the database goes about each."""
+
+    engine: Engine
+    statements: list[tuple[str, Any]] = field(default_factory=list)
+
+    def scans(self) -> list[str]:
+        """Statements that read a large table from end to end."""
+        found = []
+        with self.engine.connect() as connection:
+            for statement, parameters in self.statements:
+                if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
+                    continue
+                rows = connection.exec_driver_sql(f"{self._explain} {statement}", parameters)
+                plan = "\n".join(str(row[-1]) for row in rows)
+                if scanned(plan) & LARGE:
+                    found.append(f"{statement}\n{plan}")
+        return found
+
+    @property
+    def _explain(self) -> str:
+        return "EXPLAIN" if self.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+
+
+def scanned(plan: str) -> set[str]:
+    """Tables a plan reads from end to end, in the words of either database.
+
+    To walk along an index and stop early is no such reading: SQLite calls it a scan, too, unless it must sort.
+    """
+    found = set(re.findall(r"Seq Scan on (\w+)", plan)) | set(re.findall(r"SCAN (\w+)(?! USING)\b", plan))
+    if "USE TEMP B-TREE" in plan:
+        found |= set(re.findall(r"SCAN (\w+) USING", plan))
+    return found
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Clients]:
+    """Five thousand candidates, nearly all judged long ago."""
+    seeded = seed(tmp_path)
+    pattern = seeded.take_in()
+    clients = Clients(seeded)
+    for username in ("aigul", "daniyar"):
+        clients.login(username)
+    with seeded.services.database.read() as session:
+        rows = session.execute(text("SELECT account_id, session_id FROM login_sessions")).all()
+    now = utc_now()
+    past = Span(0, CANDIDATES - WAITING, now - timedelta(days=90), timedelta(minutes=20), open=False)
+    waiting = Span(
+        CANDIDATES - WAITING, CANDIDATES, now - timedelta(minutes=9), timedelta(seconds=1), open=True
+    )
+    url = seeded.services.settings.database_url
+    clients.close()
+    judged = Judged(tuple(row[0] for row in rows[:2]), tuple(row[1] for row in rows[:2]))
+    fill(url, pattern, (past, waiting), judged)
+    again = Clients(_reopened(tmp_path, seeded))
+    yield again
+    again.close()
+
+
+def _reopened(folder: Path, seeded: Seeded) -> Seeded:
+    from api.services import build_services
+    from tests.seeds import CHEAP_PASSWORDS
+
+    services = build_services(make_settings(folder), passwords=CHEAP_PASSWORDS)
+    passwords = {"marat": services.accounts.reset("marat")}
+    return Seeded(services, seeded.worker, seeded.watchlist_id, seeded.subject_ids, passwords)
+
+
+@contextmanager
+def watching(clients: Clients) -> Iterator[Watched]:
+    """Notes every statement of the service."""
+    engine = clients.seeded.services.database.engine
+    watched = Watched(engine)
+
+    def note(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+    ) -> None:
+        watched.statements.append((statement, parameters[0] if many and parameters else parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield watched
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def queue(_clients: Clients, person: Person, _review: dict[str, Any]) -> None:
+    assert len(person.get("/reviews?limit=20").json()["items"]) == 20
+
+
+def judge(_clients: Clients, person: Person, review: dict[str, Any]) -> None:
+    assert person.answer(review["review_id"], "same_person").status_code == 201
+
+
+def look(_clients: Clients, person: Person, review: dict[str, Any]) -> None:
+    assert person.get(f"/reviews/{review['review_id']}").status_code == 200
+    assert person.get(f"/evidence/{review['frame']['evidence_id']}").status_code == 200
+
+
+def take_in(clients: Clients, _person: Person, _review: dict[str, Any]) -> None:
+    clients.seeded.take_in(2)
+
+
+def clocks(clients: Clients, _person: Person, _review: dict[str, Any]) -> None:
+    clients.seeded.services.hold_clock.run_once()
+    clients.seeded.services.sweeper.run_once()
+
+
+@pytest.mark.parametrize("act", [queue, judge, look, take_in, clocks])
+def test_nothing_reads_a_large_table_from_end_to_end(
+    full: Clients, act: Callable[[Clients, Person, dict[str, Any]], None]
+) -> None:
+    person = full.login("marat")
+    review = person.queue()[0]
+    with watching(full) as watched:
+        act(full, person, review)
+    assert watched.statements
+    assert watched.scans() == []
+
+
+def test_a_build_without_the_index_is_noticed(full: Clients) -> None:
+    person = full.login("marat")
+    with full.seeded.services.database.engine.begin() as connection:
+        for index in ("ix_candidates_waiting", "ix_candidates_state_expires_at"):
+            connection.execute(text(f"DROP INDEX {index}"))
+    with watching(full) as watched:
+        queue(full, person, {})
+    assert watched.scans()
