@@ -30,23 +30,30 @@ from api.passwords import (
     token_digest,
 )
 from api.review.cases import Role
+from api.review.scopes import NOTHING, Scope
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.models import Account, LoginSession
 from api.store.people import PeopleRepository
+from api.store.rights import RightsRepository
 
 _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, and through which login."""
+    """Who is asking, and through which login.
+
+    Attributes:
+        scope: the lists and cameras the account has rights to; nothing where nobody says otherwise.
+    """
 
     account_id: str
     username: str
     role: Role
     session_id: str
     must_change_password: bool
+    scope: Scope = NOTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,6 +128,7 @@ class AccountService:
         """
         with self._database.read() as session:
             found = PeopleRepository(session).by_token(token_digest(token))
+            scope = NOTHING if found is None else RightsRepository(session).scope_of(found[1].account_id)
         if found is None:
             raise NotAuthenticatedError("not_logged_in", "log in first")
         login, account = found
@@ -132,6 +140,7 @@ class AccountService:
             Role(account.role),
             login.session_id,
             account.must_change_password,
+            scope,
         )
 
     def set_password(self, principal: Principal, password: str) -> None:
@@ -187,6 +196,7 @@ class AccountService:
                 created_at=now,
             )
             people.add(account)
+            RightsRepository(session).replace(account.account_id, [(None, None)], "console", now)
             _append(session, "account_added", now, "console", account.account_id, {"role": role.value})
         return password
 
@@ -242,6 +252,8 @@ class AccountService:
                     token_sha256=token_digest(token),
                     created_at=now,
                     expires_at=expires_at,
+                    ends_at=expires_at,
+                    how="password",
                 )
             )
             _append(session, "logged_in", now, account.account_id)

@@ -14,7 +14,7 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.oversight import OVERSEERS, within_rights
 from api.replays import WriteRequest, keep_result, replayed
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
@@ -51,8 +51,7 @@ class HoldService:
         """
         _check_overseer(principal)
         with self._database.read() as session:
-            if CandidateRepository(session).row(candidate_id) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             return HoldRepository(session).of_candidate(candidate_id)
 
     def set_hold(
@@ -72,8 +71,7 @@ class HoldService:
         with self._database.write() as session:
             now = self._clock()
             # Locked, so that a deletion is decided before this, or not at all.
-            if CandidateRepository(session).row(candidate_id, lock=True) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
             before = replayed(session, request)
             if before is not None:
                 return before
@@ -109,6 +107,7 @@ class HoldService:
         _check_overseer(principal)
         with self._database.write() as session:
             now = self._clock()
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             hold = HoldRepository(session).row(hold_id)
             if hold is None or hold.candidate_id != candidate_id:
                 raise NotFoundError

@@ -83,7 +83,7 @@ class PreviewService:
         """
         if principal.role not in VIEWERS:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
-        self._cameras.check_known(camera_id)
+        self._cameras.check_known(camera_id, principal.scope)
         if self._begins(principal.account_id, camera_id):
             with self._database.write() as session:
                 LedgerRepository(session).append(

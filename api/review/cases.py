@@ -17,6 +17,8 @@ class Role(StrEnum):
     OPERATOR = "operator"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
+    AUTHORISER = "authoriser"
+    INTEGRATOR = "integrator"
     ADMINISTRATOR = "administrator"
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.review.cases import JUDGEABLE
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
+from api.review.scopes import Scope
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -21,6 +22,7 @@ from api.store.models import (
     ReviewListing,
     Subject,
 )
+from api.store.rights import within
 
 QueuePosition = tuple[datetime, str]
 """Where a page of the queue ended: `queued_at` and review id of its last row."""
@@ -146,22 +148,23 @@ class ReviewRepository:
         return picture if _is_shown(picture, claimed_at or now) else None
 
     def open_for(
-        self, account: Account, now: datetime, after: QueuePosition | None, limit: int
+        self, account: Account, scope: Scope, now: datetime, after: QueuePosition | None, limit: int
     ) -> Sequence[Review]:
         """Reviews the account may answer now, oldest first.
 
-        Nothing but age orders them; what is left out is what she answered, was told about, or had a
-        part in listing.
+        Nothing but age orders them; what is left out is what she answered, was told about, had a part in
+        listing, or has no right to.
 
         Args:
             account: an operator's.
+            scope: her rights.
             now: reviews queued later are not there yet.
             after: where the page before ended.
             limit: rows at most.
         """
         query = (
             _answerable(now)
-            .where(*_uninvolved(account))
+            .where(*_uninvolved(account), _within(scope))
             .order_by(Review.queued_at, Review.review_id)
             .limit(limit)
         )
@@ -169,9 +172,9 @@ class ReviewRepository:
             query = query.where(tuple_(Review.queued_at, Review.review_id) > tuple_(*after))
         return self._session.scalars(query).all()
 
-    def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
+    def is_open_for(self, account: Account, scope: Scope, review_id: str, now: datetime) -> bool:
         """Whether the account may answer this review now."""
-        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account))
+        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account), _within(scope))
         return self._session.scalars(query).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
@@ -209,6 +212,10 @@ def _answerable(now: datetime) -> Select[Review]:
             Subject.expires_at > now,
         )
     )
+
+
+def _within(scope: Scope) -> ColumnElement[bool]:
+    return within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id)
 
 
 def _uninvolved(account: Account) -> list[ColumnElement[bool]]:

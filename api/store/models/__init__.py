@@ -14,7 +14,18 @@ from api.store.models.lists import (
 )
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
 from api.store.models.overlays import Overlay
-from api.store.models.people import Account, LoginSession
+from api.store.models.people import (
+    Account,
+    AccountRequest,
+    CameraGroup,
+    CameraGroupMember,
+    Grant,
+    Installation,
+    LoginCount,
+    LoginSession,
+    OidcFlow,
+    RefreshToken,
+)
 from api.store.models.reviews import (
     CandidateRecord,
     ControlItem,
@@ -28,9 +39,12 @@ from api.store.models.reviews import (
 
 __all__ = [
     "Account",
+    "AccountRequest",
     "Base",
     "CameraDay",
     "CameraGap",
+    "CameraGroup",
+    "CameraGroupMember",
     "CameraReport",
     "CandidateRecord",
     "ControlItem",
@@ -39,17 +53,22 @@ __all__ = [
     "Disclosure",
     "EvidenceRecord",
     "GalleryVersion",
+    "Grant",
     "IdempotentResult",
+    "Installation",
     "JudgementRecord",
     "LedgerEntry",
     "LedgerHead",
     "LegalHold",
+    "LoginCount",
     "LoginSession",
+    "OidcFlow",
     "OutboxEvent",
     "Overlay",
     "PresentedEvidence",
     "Receipt",
     "ReferenceTemplate",
+    "RefreshToken",
     "ResolutionRecord",
     "Review",
     "ReviewListing",
