@@ -15,7 +15,9 @@ from starlette.staticfiles import StaticFiles
 import api
 from api.headers import SecurityHeaders
 from api.problems import install_error_handlers, label_problems
+from api.rate_gate import RateGate
 from api.routes import (
+    accounts,
     auth,
     cameras,
     candidates,
@@ -25,6 +27,7 @@ from api.routes import (
     previews,
     records,
     reviews,
+    rights,
     service,
 )
 from api.services import Services
@@ -71,10 +74,16 @@ def create_app(services: Services) -> Application:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
+    app.add_middleware(
+        RateGate,
+        rates=services.rates,
+        note=lambda error: services.accounts.note_denial(None, "any", error),
+    )
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
-    for part in parts:
+    people = (auth, accounts, rights)
+    judging = (reviews, evidence, candidates, holds, records)
+    for part in (*people, *judging, cameras, previews, overlays, service):
         app.include_router(part.router)
     _mount_console(app)
     return app

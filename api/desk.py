@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
 from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, State

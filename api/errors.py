@@ -7,7 +7,7 @@ ApiError
 ├── NotFoundError           404  not there, or not for this account: the two look the same
 ├── ConflictError           409  answered already, closed already, or not in the state the step needs
 ├── UnprocessableError      422  a key used before for another request
-└── TooManyRequestsError    429  too many wrong passwords
+└── TooManyRequestsError    429  too many requests, or too many wrong passwords
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ class UnprocessableError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    """Too many wrong passwords."""
+    """Too many requests, or too many wrong passwords."""
 
     status = 429
     title = "Too many requests"
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, code: str, what: str, retry_after_seconds: int) -> None:
         super().__init__(
-            "too_many_attempts",
-            f"too many failed logins; try again in {retry_after_seconds} seconds",
+            code,
+            f"{what}; try again in {retry_after_seconds} seconds",
             {"Retry-After": str(retry_after_seconds)},
         )

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
 from api.oversight import OVERSEERS, within_rights
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database

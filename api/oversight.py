@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Entry, Happening
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import machine
 from api.review.cases import JUDGEABLE, Judgement, Resolution, Role, State

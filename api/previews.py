@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from redis import Redis
 
-from api.accounts import Principal
 from api.cameras import CameraService
 from api.clock import Clock
 from api.errors import ForbiddenError
 from api.ledger.chain import Happening
+from api.principals import Principal
 from api.review.cases import Role
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository

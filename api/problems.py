@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
-from api.accounts import Principal
-from api.deps import services_of
+from api.deps import client_address, services_of
 from api.errors import ApiError
+from api.principals import Principal
 from api.schemas import Problem, ProblemField
 from pipelines.errors import EvidenceAwayError, EvidenceMissingError, PipelineError
 
@@ -29,8 +29,8 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route for OpenAPI; every route can also say 422."""
-    return {status: RESPONSES[status] for status in sorted({*statuses, 422})}
+    """The error responses of a route for OpenAPI; every route can also say 422 and 429."""
+    return {status: RESPONSES[status] for status in sorted({*statuses, 422, 429})}
 
 
 def label_problems(document: dict[str, Any]) -> None:
@@ -83,11 +83,23 @@ def _api_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ApiError):
         raise error
     principal: Principal | None = getattr(request.state, "principal", None)
-    if principal is not None or error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        # Without a login only wrong passwords are logged (by the login itself): else anybody who can
-        # reach the port could fill the ledger.
+    if _is_noted(request, principal, error):
         services_of(request).accounts.note_denial(principal, _route(request), error)
     return problem_response(error.status, error.code, error.detail, title=error.title, headers=error.headers)
+
+
+def _is_noted(request: Request, principal: Principal | None, error: ApiError) -> bool:
+    """Whether a denial becomes an entry: without a login only wrong passwords do (by the login itself).
+
+    Else anybody who can reach the port could fill the ledger; so too many requests of the same sender are
+    written down once a minute.
+    """
+    if error.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return principal is not None
+    rates = services_of(request).rates
+    if principal is not None:
+        return rates.is_news("account", principal.account_id)
+    return rates.is_news("address", client_address(request))
 
 
 def _route(request: Request) -> str:

@@ -72,16 +72,19 @@ def check_scope(role: Role, scope: Scope) -> None:
     harmless: the camera is shown to her anyway.
 
     Raises:
-        RecordError: an operator's rights name lists, and on some camera fewer than two.
+        RecordError: an operator's rights name lists, and on some camera a single one.
     """
     if role is not Role.OPERATOR:
         return
-    lists: dict[frozenset[str] | None, set[str | None]] = {}
-    for right in scope.rights:
-        lists.setdefault(right.camera_ids, set()).add(right.watchlist_id)
-    for named in lists.values():
-        if None not in named and len(named) < MIN_LISTS_OF_AN_OPERATOR:
+    named = {camera_id for right in scope.rights for camera_id in right.camera_ids or ()}
+    for camera_id in (*sorted(named), None):
+        lists = {
+            right.watchlist_id
+            for right in scope.rights
+            if right.camera_ids is None or (camera_id is not None and camera_id in right.camera_ids)
+        }
+        if lists and None not in lists and len(lists) < MIN_LISTS_OF_AN_OPERATOR:
             raise RecordError(
                 "an operator with rights to one list alone knows the list of everything she is shown: name every "
-                "list, or two at least on the same cameras"
+                "list, or two at least on each camera"
             )

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, delete, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, delete, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.review.scopes import Right, Scope
@@ -130,11 +130,6 @@ class RightsRepository:
         self._forget_members(group.camera_group_id)
         self._session.delete(group)
         self._session.flush()
-
-    def is_granted(self, camera_group_id: str) -> bool:
-        """Whether some account has rights by this group."""
-        query = select(exists().where(Grant.camera_group_id == camera_group_id))
-        return bool(self._session.scalar(query))
 
     def accounts_of_group(self, camera_group_id: str) -> Sequence[str]:
         """Accounts with rights by this group."""
