@@ -78,5 +78,5 @@ class Passwords:
         stated = " ".join(unicodedata.normalize("NFKC", person).casefold().split())
         cost = self._person_cost
         return hashlib.scrypt(
-            stated.encode(), salt=salt, n=cost, r=8, p=1, maxmem=256 * 8 * cost, dklen=32
+            stated.encode(), salt=salt, n=cost, r=8, p=1, maxmem=2**20 + 256 * 8 * cost, dklen=32
         ).hex()

@@ -39,7 +39,9 @@ def label_problems(document: dict[str, Any]) -> None:
         for operation in methods.values():
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
-                if status[0] in "45" and "application/json" in content:
+                schema = content.get("application/json", {}).get("schema", {})
+                # Not all that is no 2xx is a problem: health says what it says with 503, too.
+                if status[0] in "45" and str(schema.get("$ref", "")).endswith("/Problem"):
                     content[MEDIA_TYPE] = content.pop("application/json")
 
 

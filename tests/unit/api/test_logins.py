@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from api.passwords import token_digest
@@ -50,6 +52,20 @@ def test_a_refresh_token_that_comes_twice_ends_the_login_for_both(clients: Clien
     assert bearer(clients, owners["access_token"]) == 401
     assert refreshed(clients, owners["refresh_token"])[0] == 401
     assert kinds(clients).count("refresh_token_reused") == 1
+
+
+def assert_one_of_two_refreshes_is_let_through(clients: Clients) -> None:
+    """Two bring the same refresh token at the same moment: one gets tokens, and the login is over for both."""
+    person = clients.login("aigul")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda token: refreshed(clients, token), [person.refresh_token] * 2))
+    assert sorted(status for status, _ in answers) == [200, 401]
+    (given,) = [body for status, body in answers if status == 200]
+    assert bearer(clients, given["access_token"]) == 401
+
+
+def test_of_two_refreshes_at_the_same_moment_one_is_let_through(clients: Clients) -> None:
+    assert_one_of_two_refreshes_is_let_through(clients)
 
 
 def test_no_refresh_outlasts_the_login(clients: Clients, clock: FakeClock) -> None:
