@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.approvals import Asked, ask_for, decide, new_account_request
 from api.clock import Clock
-from api.errors import ApiError, ConflictError, NotFoundError, UnprocessableError
+from api.errors import ApiError, ConflictError, NotFoundError, RefusedLoginError, UnprocessableError
 from api.passwords import Passwords, one_time_password
 from api.principals import (
     ACCOUNT_READERS,
@@ -201,10 +201,12 @@ class AccountService:
 
     def note_denial(self, principal: Principal | None, route: str, error: ApiError) -> None:
         """Writes into the ledger that somebody was refused something."""
-        actor = principal.account_id if principal else "anyone"
+        actor, kind = principal.account_id if principal else "anyone", "denied"
         detail = {"route": route, "code": error.code, "status": error.status}
+        if isinstance(error, RefusedLoginError):
+            kind, detail = "login_refused", {"how": error.how, "why": error.why}
         with self._database.write() as session:
-            append(session, "denied", self._clock(), actor, None, detail)
+            append(session, kind, self._clock(), actor, None, detail)
 
     def _add(self, session: Session, new: NewAccount, by: str) -> tuple[Account, str]:
         now, username, password = self._clock(), new.username.strip().casefold(), one_time_password()

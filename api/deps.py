@@ -38,7 +38,18 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "local"
 
 
-ClientAddress = Annotated[str, Depends(client_address)]
+def login_address(request: Request, services: ServicesDep) -> str:
+    """Where somebody who wants to get in asks from.
+
+    Raises:
+        TooManyRequestsError: too many logins are tried from there.
+    """
+    address = client_address(request)
+    services.rates.check("login", address)
+    return address
+
+
+LoginAddress = Annotated[str, Depends(login_address)]
 
 
 def logged_in(

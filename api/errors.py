@@ -3,6 +3,7 @@
 ApiError
 ├── BadRequestError         400  a request that cannot be understood
 ├── NotAuthenticatedError   401  no login, a wrong one, or one that is over
+│   └── RefusedLoginError        a login somebody else vouched for, in vain
 ├── ForbiddenError          403  not this account, not this candidate, or a one-time password still in use
 ├── NotFoundError           404  not there, or not for this account: the two look the same
 ├── ConflictError           409  answered already, closed already, or not in the state the step needs
@@ -43,6 +44,20 @@ class NotAuthenticatedError(ApiError):
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail, {"WWW-Authenticate": "Bearer"})
+
+
+class RefusedLoginError(NotAuthenticatedError):
+    """Somebody else vouched for a login, and it was not enough. All look alike to the client.
+
+    Attributes:
+        how: `oidc` or `proxy`.
+        why: in a word, for the ledger.
+    """
+
+    def __init__(self, how: str, why: str) -> None:
+        super().__init__("not_this_account", "this login belongs to no account that is on")
+        self.how = how
+        self.why = why
 
 
 class ForbiddenError(ApiError):

@@ -11,7 +11,13 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from api.clock import Clock
-from api.errors import ConflictError, NotAuthenticatedError, NotFoundError, UnprocessableError
+from api.errors import (
+    ConflictError,
+    NotAuthenticatedError,
+    NotFoundError,
+    RefusedLoginError,
+    UnprocessableError,
+)
 from api.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Passwords, new_token, token_digest
 from api.principals import ADMINISTRATORS, Principal, append, check_role
 from api.review.cases import Role
@@ -104,14 +110,13 @@ class LoginService:
         """A fresh login of an account whose person somebody else vouches for.
 
         Raises:
-            NotAuthenticatedError: the account is not on.
+            RefusedLoginError: the account is not on.
         """
         with self._database.write() as session:
             account = PeopleRepository(session).by_id(account_id)
             if account is not None and account.active:
                 return self._open(session, account, how)
-            append(session, "login_refused", self._clock(), "anyone", account_id, {"how": how.value})
-        raise NotAuthenticatedError("not_this_account", "this login belongs to no account that is on")
+        raise RefusedLoginError(how, "account_off")
 
     def shown(self, username: str, password: str, address: str) -> Principal:
         """Who a password belongs to, without a login; for the command line.

@@ -12,15 +12,14 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import urlencode
 
 from api.clock import Clock
-from api.errors import ForbiddenError, NotAuthenticatedError
+from api.errors import ForbiddenError, RefusedLoginError
 from api.logins import How, Login, LoginService
 from api.oidc_provider import IdTokenError, Provider
 from api.passwords import new_token, token_digest
-from api.principals import append
 from api.store.engine import Database
 from api.store.logins import LoginRepository
 from api.store.models import OidcFlow
@@ -97,36 +96,30 @@ class OidcLogins:
 
         Raises:
             ForbiddenError: there is no provider.
-            NotAuthenticatedError: not begun here, too late, a bad ID token, or no account that is on.
+            RefusedLoginError: not begun here, too late, a bad ID token, or no account that is on.
             ProviderAwayError: the provider does not answer, or not as one.
         """
         provider = self._required()
         with self._database.write() as session:
             flow = LoginRepository(session).take_flow(token_digest(state))
         if flow is None or flow.began_at + FLOW_LIFETIME <= self._clock():
-            self._refuse("not_begun")
+            raise RefusedLoginError(How.OIDC, "not_begun")
         if not hmac.compare_digest(flow.binding_sha256, token_digest(binding)):
-            self._refuse("begun_elsewhere")
+            raise RefusedLoginError(How.OIDC, "begun_elsewhere")
         try:
             subject = provider.subject_of(code, flow.verifier, flow.nonce, self._clock())
         except IdTokenError as error:
-            self._refuse(error.code)
+            raise RefusedLoginError(How.OIDC, error.code) from error
         with self._database.read() as session:
             account = PeopleRepository(session).by_oidc_subject(subject)
         if account is None:
-            self._refuse("unknown_subject")
+            raise RefusedLoginError(How.OIDC, "unknown_subject")
         return self._logins.login_as(account.account_id, How.OIDC)
 
     def _required(self) -> Provider:
         if self._provider is None:
             raise ForbiddenError("oidc_off", "no identity provider is configured")
         return self._provider
-
-    def _refuse(self, why: str) -> NoReturn:
-        detail = {"how": How.OIDC.value, "why": why}
-        with self._database.write() as session:
-            append(session, "login_refused", self._clock(), "anyone", None, detail)
-        raise NotAuthenticatedError("not_this_account", "this login belongs to no account that is on")
 
 
 def _challenge(verifier: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +21,7 @@ ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 
 LEEWAY_SECONDS: Final = 60
 _TIMEOUT_SECONDS: Final = 10.0
+_FOUND_FOR_SECONDS: Final = 600.0
 _MAX_BYTES: Final = 256 * 1024
 _MAX_SUBJECT: Final = 255
 
@@ -72,6 +74,7 @@ class Provider:
 
     def __init__(self, settings: OidcSettings) -> None:
         self.settings = settings
+        self._found: tuple[float, Endpoints] | None = None
 
     def discover(self) -> Endpoints:
         """Where the issuer does what.
@@ -79,6 +82,14 @@ class Provider:
         Raises:
             ProviderAwayError: no answer, another issuer's document, or addresses on another host.
         """
+        found, now = self._found, time.monotonic()
+        if found is not None and now - found[0] < _FOUND_FOR_SECONDS:
+            return found[1]
+        endpoints = self._discovered()
+        self._found = now, endpoints
+        return endpoints
+
+    def _discovered(self) -> Endpoints:
         issuer = self.settings.issuer
         document = self._ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from api.deps import client_address, services_of
-from api.errors import ApiError
+from api.errors import ApiError, RefusedLoginError
 from api.principals import Principal
 from api.schemas import Problem, ProblemField
 from pipelines.errors import EvidenceAwayError, EvidenceMissingError, PipelineError
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": HTTPStatus(status).phrase, "model": Problem}
-    for status in (400, 401, 403, 404, 409, 422, 429, 503)
+    for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
 }
 """Errors a route may document: pick what it can give."""
 
@@ -33,16 +33,34 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: RESPONSES[status] for status in sorted({*statuses, 422, 429})}
 
 
+OF_BODIES: Final = ("400", "413")
+"""What every route with a body can say: it is no text, or too long. That is found before the route is."""
+
+
 def label_problems(document: dict[str, Any]) -> None:
     """Gives the errors of an OpenAPI document their media type; FastAPI knows one for all responses."""
     for methods in document["paths"].values():
         for operation in methods.values():
+            if "requestBody" in operation:
+                operation["responses"] = _with_errors_of_bodies(operation["responses"])
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
                 schema = content.get("application/json", {}).get("schema", {})
                 # Not all that is no 2xx is a problem: health says what it says with 503, too.
                 if status[0] in "45" and str(schema.get("$ref", "")).endswith("/Problem"):
                     content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def _with_errors_of_bodies(responses: dict[str, Any]) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    added = {
+        status: {
+            "description": HTTPStatus(int(status)).phrase,
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in OF_BODIES
+    }
+    return dict(sorted((added | responses).items()))
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -91,17 +109,17 @@ def _api_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _is_noted(request: Request, principal: Principal | None, error: ApiError) -> bool:
-    """Whether a denial becomes an entry: without a login only wrong passwords do (by the login itself).
+    """Whether a denial becomes an entry: without a login only refused logins do (wrong passwords by the login itself).
 
-    Else anybody who can reach the port could fill the ledger; so too many requests of the same sender are
-    written down once a minute.
+    Else anybody who can reach the port could fill the ledger; so too many requests of the same sender, and logins
+    somebody vouched for in vain, are written down once a minute.
     """
-    if error.status != HTTPStatus.TOO_MANY_REQUESTS:
-        return principal is not None
-    rates = services_of(request).rates
+    rates, is_flood = services_of(request).rates, error.status == HTTPStatus.TOO_MANY_REQUESTS
     if principal is not None:
-        return rates.is_news("account", principal.account_id)
-    return rates.is_news("address", client_address(request))
+        return not is_flood or rates.is_news("account", principal.account_id)
+    if isinstance(error, RefusedLoginError):
+        return rates.is_news("login", client_address(request))
+    return is_flood and rates.is_news("address", client_address(request))
 
 
 def _route(request: Request) -> str:

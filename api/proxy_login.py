@@ -6,12 +6,10 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from api.clock import Clock
-from api.errors import ForbiddenError, NotAuthenticatedError
+from api.errors import ForbiddenError, RefusedLoginError
 from api.logins import How, Login, LoginService
-from api.principals import append
 from api.store.engine import Database
 from api.store.people import PeopleRepository
 
@@ -56,14 +54,11 @@ class ProxyTrust:
 class ProxyLogins:
     """Turns the proxy's word into a login."""
 
-    def __init__(
-        self, trust: ProxyTrust | None, logins: LoginService, database: Database, clock: Clock
-    ) -> None:
+    def __init__(self, trust: ProxyTrust | None, logins: LoginService, database: Database) -> None:
         """`trust` None: no proxy is believed."""
         self._trust = trust
         self._logins = logins
         self._database = database
-        self._clock = clock
 
     @property
     def is_on(self) -> bool:
@@ -75,24 +70,17 @@ class ProxyLogins:
 
         Raises:
             ForbiddenError: no proxy is believed here.
-            NotAuthenticatedError: not from the proxy, or it names no account that is on.
+            RefusedLoginError: not from the proxy, or it names no account that is on.
         """
         if self._trust is None:
             raise ForbiddenError("proxy_login_off", "logins by a proxy's header are switched off")
         if not self._trust.believes(peer, headers):
-            self._refuse("not_the_proxy")
+            raise RefusedLoginError(How.PROXY, "not_the_proxy")
         username = headers.get(self._trust.user_header, "").strip()
         if not username or len(username) > MAX_NAME_LENGTH:
-            self._refuse("no_user")
+            raise RefusedLoginError(How.PROXY, "no_user")
         with self._database.read() as session:
             account = PeopleRepository(session).by_username(username)
         if account is None:
-            self._refuse("unknown_user")
+            raise RefusedLoginError(How.PROXY, "unknown_user")
         return self._logins.login_as(account.account_id, How.PROXY)
-
-    def _refuse(self, why: str) -> NoReturn:
-        with self._database.write() as session:
-            append(
-                session, "login_refused", self._clock(), "anyone", None, {"how": How.PROXY.value, "why": why}
-            )
-        raise NotAuthenticatedError("not_this_account", "this login belongs to no account that is on")

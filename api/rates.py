@@ -31,10 +31,17 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The limits of this service; an address may be that of a whole control room."""
+    """The limits of this service; an address may be that of a whole control room.
+
+    Attributes:
+        account: of one account.
+        address: of one address, for everything.
+        login: of one address, for logging in and refreshing.
+    """
 
     account: Rate = Rate(100.0, 1000)
     address: Rate = Rate(1000.0, 10_000)
+    login: Rate = Rate(5.0, 300)
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class RateLimiter:
             limits: per account and per address.
             now: seconds that never go back.
         """
-        self._rates = {"account": limits.account, "address": limits.address}
+        self._rates = {"account": limits.account, "address": limits.address, "login": limits.login}
         self._now = now
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str], _Bucket] = {}
@@ -62,7 +69,7 @@ class RateLimiter:
         """Lets one request of a sender through.
 
         Args:
-            kind: `account` or `address`.
+            kind: `account`, `address` or `login`.
             sender: which one.
 
         Raises:

@@ -175,7 +175,7 @@ def build_services(
         rights=RightsService(database, clock),
         logins=logins,
         oidc=OidcLogins(Provider(settings.oidc) if settings.oidc else None, logins, database, clock),
-        proxy_logins=ProxyLogins(settings.proxy, logins, database, clock),
+        proxy_logins=ProxyLogins(settings.proxy, logins, database),
         rates=RateLimiter(settings.rates),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),

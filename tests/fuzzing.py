@@ -38,8 +38,11 @@ CHECKS: Final = (
 )
 """No 5xx, and nothing but what the contract says: status, media type, shape."""
 
-LEFT_OUT: Final = ("logout", "ready")
-"""One would end the login everything else is asked with; the other rightly says 503 where there is no bus."""
+LEFT_OUT: Final = ("ready",)
+"""Rightly says 503 where there is no bus."""
+
+AT_LAST: Final = ("end_session", "logout")
+"""They may end the login everything else is asked with: ids are learnt from answers."""
 
 START_SECONDS: Final = 20.0
 OWN: Final = "marat"
@@ -54,13 +57,13 @@ class Chance:
         examples: made-up requests of each route.
         phases: of schemathesis: `coverage` breaks one thing at a time, `fuzzing` makes things up.
         number: what chance begins with; the same gives the same.
-        ids: `made-up` ones, and `known` ones of things there are.
+        ids: `made-up` ones, `known` ones of things there are; `at-last`: what may end the login.
     """
 
     examples: int
     phases: str = "coverage,fuzzing"
     number: int = 1
-    ids: tuple[str, ...] = ("made-up", "known")
+    ids: tuple[str, ...] = ("made-up", "known", "at-last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def fuzz(
         settings: of the service.
     """
     seeded = seed(folder / "site", **settings)
-    ids = {"made-up": {}, "known": _things(seeded)}
+    ids = {"made-up": {}, "known": _things(seeded), "at-last": {}}
     everybody = (NOBODY, *(role.value for role in PEOPLE))
     with listening(seeded.services) as (address, app):
         for who in everybody if roles is None else roles:
@@ -197,7 +200,7 @@ def _run(
     command += [f"--checks={','.join(CHECKS)}", "--suppress-health-check=all", "--continue-on-failure"]
     command += ["--generation-database=none", "--generation-with-security-parameters=false"]
     command += ["--no-shrink", "--no-color", f"--report-json-path={report}"]
-    command += [f"--exclude-operation-id={name}" for name in LEFT_OUT]
+    command += _choice(at_last=folder.name.endswith("at-last"))
     command += [f"--header={name}: {value}" for name, value in headers.items()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     (folder / "output.txt").write_text(done.stdout + done.stderr, "utf-8")
@@ -206,6 +209,12 @@ def _run(
             f"schemathesis ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
     return dict(json.loads(report.read_text("utf-8")))
+
+
+def _choice(*, at_last: bool) -> list[str]:
+    if at_last:
+        return [f"--include-operation-id={name}" for name in AT_LAST]
+    return [f"--exclude-operation-id={name}" for name in (*LEFT_OUT, *AT_LAST)]
 
 
 def main(arguments: list[str]) -> None:

@@ -66,7 +66,7 @@ APPROVERS = {"first-approver": Role.ADMINISTRATOR, "second-approver": Role.AUTHO
 CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1), person_cost=2)
 """The same algorithm at the least cost: what tests check is not how long guessing takes."""
 
-UNLIMITED = RateLimits(Rate(1e6, 10**6), Rate(1e6, 10**6))
+UNLIMITED = RateLimits(Rate(1e6, 10**6), Rate(1e6, 10**6), Rate(1e6, 10**6))
 """Tests send as fast as they can; those of the limits set their own."""
 
 FRAME_WH = (640, 360)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 
 from api.convert import login_out, me_out
-from api.deps import Active, ClientAddress, LoggedIn, ServicesDep
+from api.deps import Active, LoggedIn, LoginAddress, ServicesDep, login_address
 from api.peers import PEER
 from api.problems import documented
 from api.schemas import LoginIn, LoginOut, Me, PasswordIn
 from api.schemas_people import LoginWays, OidcBegun, OidcFinish, RefreshIn, SessionList, SessionOut
+
+GATED = [Depends(login_address)]
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
@@ -23,31 +25,31 @@ def list_login_ways(services: ServicesDep) -> LoginWays:
 
 
 @router.post("/auth/login", responses=documented(401))
-def login(body: LoginIn, address: ClientAddress, services: ServicesDep) -> LoginOut:
+def login(body: LoginIn, address: LoginAddress, services: ServicesDep) -> LoginOut:
     """Gives an access token and a refresh token for user name and password."""
     return login_out(services.logins.login(body.username, body.password, address))
 
 
-@router.post("/auth/refresh", responses=documented(401))
+@router.post("/auth/refresh", dependencies=GATED, responses=documented(401))
 def refresh(body: RefreshIn, services: ServicesDep) -> LoginOut:
     """Gives the next pair of tokens; one that was used before ends the login."""
     return login_out(services.logins.refresh(body.refresh_token))
 
 
-@router.post("/auth/oidc", responses=documented(403, 503))
+@router.post("/auth/oidc", dependencies=GATED, responses=documented(403, 503))
 def begin_oidc(services: ServicesDep) -> OidcBegun:
     """Begins a login at the identity provider."""
     begun = services.oidc.begin()
     return OidcBegun(authorization_url=begun.authorization_url, binding=begun.binding)
 
 
-@router.post("/auth/oidc/finish", responses=documented(401, 403, 503))
+@router.post("/auth/oidc/finish", dependencies=GATED, responses=documented(401, 403, 503))
 def finish_oidc(body: OidcFinish, services: ServicesDep) -> LoginOut:
     """Ends a login at the identity provider: tokens for the account with its subject."""
     return login_out(services.oidc.finish(body.code, body.state, body.binding))
 
 
-@router.post("/auth/proxy", responses=documented(401, 403))
+@router.post("/auth/proxy", dependencies=GATED, responses=documented(401, 403))
 def login_by_proxy(request: Request, services: ServicesDep) -> LoginOut:
     """Gives tokens to whom the proxy in front names; only it can ask, and only where that is switched on."""
     peer = request.scope.get(PEER) or request.client

@@ -6,10 +6,11 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from playwright.sync_api import Browser, Page, Playwright, Response
@@ -46,17 +47,31 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, policy: ReviewPolicy | None = None) -> Iterator[Service]:
-    """A service over a fresh folder, reached over TCP; its threads run."""
-    seeded = seed(folder, policy=policy, usernames=(*OPERATORS, "saule"), run_background=True)
+def running_service(
+    folder: Path,
+    policy: ReviewPolicy | None = None,
+    *,
+    settings: Callable[[str], dict[str, Any]] | None = None,
+) -> Iterator[Service]:
+    """A service over a fresh folder, reached over TCP; its threads run.
+
+    Args:
+        folder: empty.
+        policy: of judging.
+        settings: further settings, by the service's address.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    further = settings(address) if settings else {}
+    names = (*OPERATORS, "saule")
+    seeded = seed(folder, policy=policy, usernames=names, run_background=True, **further)
     config = uvicorn.Config(create_app(seeded.services), log_level="error", ws="none", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         _wait_until(lambda: server.started)
-        yield Service(f"http://127.0.0.1:{listener.getsockname()[1]}", seeded)
+        yield Service(address, seeded)
     finally:
         server.should_exit = True
         thread.join(timeout=20)

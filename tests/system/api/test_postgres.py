@@ -15,13 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 from api.ledger.chain import Happening, check_chain
 from api.retention import KINDS
-from api.store.engine import Database
+from api.store.engine import Database, open_engine
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
 from api.throttle import LoginThrottle
 from tests.api_client import Clients, FakeClock
+from tests.migrated_people import assert_old_accounts_keep_their_rights_and_log_in_again
 from tests.seeds import seed
 from tests.system import postgres_cluster
 from tests.throttled import assert_many_at_once_are_counted
@@ -124,6 +125,12 @@ def test_held_evidence_outlasts_its_time_and_the_rest_does_not(url: str, tmp_pat
         assert retention.left(seeded, other) == set()
     finally:
         seeded.services.close()
+
+
+def test_accounts_of_before_keep_their_rights_and_log_in_again(url: str) -> None:
+    engine = open_engine(url)
+    assert_old_accounts_keep_their_rights_and_log_in_again(engine, FakeClock())
+    engine.dispose()
 
 
 def test_two_who_bring_the_same_refresh_token_end_the_login(url: str, tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from api.peers import PEER, PeerNoted
 from api.proxy_login import ProxyTrust
 from api.settings import settings_from
 from pipelines.config import load_config
@@ -85,6 +89,24 @@ def test_from_another_address_the_secret_does_not_help(start: Start) -> None:
 def test_a_forwarded_address_is_not_the_proxys(start: Start) -> None:
     clients = start(TRUST, ELSEWHERE)
     assert ask(clients, GOOD | {"X-Forwarded-For": PROXY}) == (401, "not_this_account")
+
+
+def test_who_is_at_the_other_end_stays_known_behind_a_proxy() -> None:
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.update(scope)
+
+    wrapped = PeerNoted(ProxyHeadersMiddleware(app, trusted_hosts=PROXY))
+    scope = {"type": "http", "client": (PROXY, 40000), "headers": [(b"x-forwarded-for", ELSEWHERE.encode())]}
+    asyncio.run(wrapped(scope, None, None))
+    assert (seen["client"][0], seen[PEER][0]) == (ELSEWHERE, PROXY)
+
+
+def test_refusals_of_one_address_are_written_down_once_a_minute(start: Start) -> None:
+    clients = start(TRUST)
+    assert {ask(clients, {})[0] for _ in range(20)} == {401}
+    assert len(entries(clients, "login_refused")) == 1
 
 
 def test_the_header_alone_opens_no_other_route(start: Start) -> None:

@@ -107,6 +107,18 @@ def test_an_address_that_asks_too_often_waits_before_anything_is_looked_at(limit
     assert limited.http.get("/health").status_code == 200
 
 
+def test_logins_of_one_address_have_a_limit_of_their_own(tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, usernames=(), rates=RateLimits(login=Rate(0.01, 10))))
+    try:
+        paths = ("login", "refresh", "oidc", "oidc/finish", "proxy")
+        for path in paths * 2:
+            assert clients.http.post(f"{API}/auth/{path}", json={}).status_code in {403, 422}
+        for path in paths:
+            assert clients.http.post(f"{API}/auth/{path}", json={}).status_code == 429
+    finally:
+        clients.close()
+
+
 def test_what_is_shipped_lets_a_control_room_work() -> None:
     shipped = RateLimits()
     assert shipped.account.per_second >= 50
