@@ -200,7 +200,7 @@ def decide(
     asked = PeopleRepository(session).asked([account.account_id]).get(account.account_id)
     if asked is None:
         raise ConflictError("nothing_asked", "nothing waits for approval here")
-    if decider in (account.account_id, asked.requested_by):
+    if not is_second_person(decider, asked):
         raise ForbiddenError("second_person", "a second person decides: not who asked, nor the account")
     if granted and asked.kind == Asked.ROLE:
         _change_role(session, account, Role(asked.role), now)
@@ -210,6 +210,11 @@ def decide(
     session.flush()
     detail = {"kind": asked.kind, "role": asked.role, "granted": granted, "how": how}
     append(session, "account_decided", now, decider, account.account_id, detail)
+
+
+def is_second_person(decider: str, asked: AccountRequest) -> bool:
+    """Whether somebody may decide what was asked: neither who asked, nor the account itself."""
+    return decider not in (asked.account_id, asked.requested_by)
 
 
 def _change_role(session: Session, account: Account, role: Role, now: datetime) -> None:

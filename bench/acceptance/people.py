@@ -26,7 +26,8 @@ def measure() -> Iterator[Figure]:
 
 
 _PEOPLE = tuple(
-    f"tests/unit/api/test_{name}.py" for name in ("approvals", "rights", "logins", "throttle", "rates")
+    f"tests/unit/api/test_{name}.py"
+    for name in ("approvals", "rights", "logins", "throttle", "rates", "people_guards")
 )
 
 
