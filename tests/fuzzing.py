@@ -1,6 +1,6 @@
 """schemathesis against a service that listens: made-up and broken requests, once for every role.
 
-python -m tests.fuzzing [EXAMPLES [PHASES]]     prints what it found, and how much it asked
+python -m tests.fuzzing [EXAMPLES [PHASES]] [--json]     prints what it found, and how much it asked
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -219,12 +219,14 @@ def _choice(*, at_last: bool) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     """Fuzzes once and says what was found."""
-    chance = Chance(int(arguments[0]) if arguments else 5, arguments[1] if len(arguments) > 1 else "fuzzing")
+    chosen = [argument for argument in arguments if argument != "--json"]
+    as_json = chosen != arguments
+    chance = Chance(int(chosen[0]) if chosen else 5, chosen[1] if len(chosen) > 1 else "fuzzing")
     with tempfile.TemporaryDirectory() as folder:
         for one in fuzz(Path(folder), chance):
-            sys.stdout.write(f"{one}\n")
+            sys.stdout.write((json.dumps(asdict(one)) if as_json else str(one)) + "\n")
             sys.stdout.flush()
-            if one.failures:
+            if one.failures and not as_json:
                 for output in sorted(Path(folder).glob(f"{one.who}-*/output.txt")):
                     sys.stdout.write(output.read_text("utf-8")[-8000:])
 

@@ -127,7 +127,7 @@ def routes_of(clients: Clients) -> list[Route]:
     found = [
         Route(method, route.path)
         for route in _leaves(app.routes)
-        for method in sorted(route.methods - {"HEAD", "OPTIONS"})
+        for method in sorted(set(route.methods or ()) - {"HEAD", "OPTIONS"})
     ]
     return sorted(found, key=lambda route: (route.name in _AT_LAST, route.name))
 

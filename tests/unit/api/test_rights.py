@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def put(person: Person, path: str, body: Any) -> tuple[int, Any]:
     return response.status_code, response.json()
 
 
-def give(root: Person, person: Person, *rights: dict[str, str | None]) -> tuple[int, Any]:
+def give(root: Person, person: Person, *rights: Mapping[str, str | None]) -> tuple[int, Any]:
     account_id = person.get("/me").json()["account_id"]
     return put(root, f"/accounts/{account_id}/rights", {"items": list(rights)})
 
