@@ -15,7 +15,9 @@ from starlette.staticfiles import StaticFiles
 import api
 from api.headers import SecurityHeaders
 from api.problems import install_error_handlers, label_problems
+from api.rate_gate import RateGate
 from api.routes import (
+    accounts,
     auth,
     cameras,
     candidates,
@@ -28,6 +30,7 @@ from api.routes import (
     records,
     requests,
     reviews,
+    rights,
     service,
     watchlists,
 )
@@ -75,10 +78,17 @@ def create_app(services: Services) -> Application:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
+    app.add_middleware(
+        RateGate,
+        rates=services.rates,
+        note=lambda error: services.accounts.note_denial(None, "any", error),
+    )
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
     parts = (
         auth,
+        accounts,
+        rights,
         reviews,
         evidence,
         candidates,

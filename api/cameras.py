@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.clock import Clock
 from api.errors import BadRequestError, NotFoundError
+from api.review.scopes import Scope
 from api.store.cameras import CameraRepository
 from api.store.engine import Database
 from api.store.given_cameras import GivenCameraRepository
@@ -85,8 +86,8 @@ class CameraService:
         self._clock = clock
         self._configured = frozenset(configured)
 
-    def all(self) -> tuple[CameraView, ...]:
-        """Every camera that is configured, given, deployed or was ever heard of, by its id."""
+    def all(self, scope: Scope) -> tuple[CameraView, ...]:
+        """Every camera within the rights that is configured, given, deployed or was ever heard of, by its id."""
         now = self._clock()
         with self._database.read() as session:
             cameras = CameraRepository(session)
@@ -96,10 +97,13 @@ class CameraService:
         return tuple(
             CameraView(camera_id, reports.get(camera_id), _is_silent(reports.get(camera_id), now))
             for camera_id in sorted(known)
+            if scope.allows_camera(camera_id)
         )
 
-    def check_known(self, camera_id: str) -> None:
-        """Raises `NotFoundError` where there is no such camera."""
+    def check_known(self, camera_id: str, scope: Scope) -> None:
+        """Raises `NotFoundError` where there is no such camera within the rights of whoever asks."""
+        if not scope.allows_camera(camera_id):
+            raise NotFoundError("no such camera")
         with self._database.read() as session:
             self._known(session, camera_id)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from api.accounts import Login, Principal
 from api.desk import Revealed
 from api.ledger.chain import Entry
+from api.logins import Login
 from api.oversight import CandidateView, ReceiptView
+from api.principals import Principal
 from api.review.presentation import Picture, Presentation
 from api.schemas import (
     CandidateOut,
@@ -30,6 +31,8 @@ def login_out(login: Login) -> LoginOut:
     return LoginOut(
         access_token=login.token,
         expires_at=login.expires_at,
+        refresh_token=login.refresh_token,
+        ends_at=login.ends_at,
         must_change_password=login.must_change_password,
     )
 

@@ -10,9 +10,16 @@ from typing import Annotated, Final, cast
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.accounts import Principal, check_may_work
-from api.errors import BadRequestError, ForbiddenError, NotAuthenticatedError
+from api.errors import BadRequestError, NotAuthenticatedError
 from api.oversight import OVERSEERS
+from api.principals import (
+    ACCOUNT_READERS,
+    ADMINISTRATORS,
+    APPROVERS,
+    Principal,
+    check_may_work,
+    check_role,
+)
 from api.review.cases import Role
 from api.services import Services
 
@@ -33,6 +40,25 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
+def client_address(request: Request) -> str:
+    """Where a request came from, as far as that is known."""
+    return request.client.host if request.client else "local"
+
+
+def login_address(request: Request, services: ServicesDep) -> str:
+    """Where somebody who wants to get in asks from.
+
+    Raises:
+        TooManyRequestsError: too many logins are tried from there.
+    """
+    address = client_address(request)
+    services.rates.check("login", address)
+    return address
+
+
+LoginAddress = Annotated[str, Depends(login_address)]
+
+
 def logged_in(
     request: Request,
     services: ServicesDep,
@@ -42,11 +68,13 @@ def logged_in(
 
     Raises:
         NotAuthenticatedError: no token, or one that is not good any more.
+        TooManyRequestsError: the account sends too many.
     """
     if credentials is None:
         raise NotAuthenticatedError("not_logged_in", "log in first: POST /api/v1/auth/login")
-    principal = services.accounts.authenticate(credentials.credentials)
+    principal = services.logins.authenticate(credentials.credentials)
     request.state.principal = principal
+    services.rates.check("account", principal.account_id)
     return principal
 
 
@@ -99,13 +127,33 @@ async def administrator(principal: Active) -> Principal:
     Raises:
         ForbiddenError: another role.
     """
-    return _of_role(principal, frozenset({Role.ADMINISTRATOR}))
+    return _of_role(principal, ADMINISTRATORS)
+
+
+def account_reader(principal: Active) -> Principal:
+    """An administrator, an authoriser or an auditor.
+
+    Raises:
+        ForbiddenError: another role.
+    """
+    return _of_role(principal, ACCOUNT_READERS)
+
+
+def approver(principal: Active) -> Principal:
+    """Who may be the second person of an account: an administrator or an authoriser.
+
+    Raises:
+        ForbiddenError: another role.
+    """
+    return _of_role(principal, APPROVERS)
 
 
 Operator = Annotated[Principal, Depends(operator)]
 Overseer = Annotated[Principal, Depends(overseer)]
 Supervisor = Annotated[Principal, Depends(supervisor)]
 Administrator = Annotated[Principal, Depends(administrator)]
+AccountReader = Annotated[Principal, Depends(account_reader)]
+Approver = Annotated[Principal, Depends(approver)]
 
 
 async def idempotency_key(
@@ -136,6 +184,5 @@ Cursor = Annotated[str | None, Query(max_length=256, description="`next_cursor` 
 
 
 def _of_role(principal: Principal, roles: frozenset[Role]) -> Principal:
-    if principal.role not in roles:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
+    check_role(principal, roles)
     return principal

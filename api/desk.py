@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
 from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, State
@@ -89,7 +89,7 @@ class ReviewDesk:
         now = self._clock()
         with self._database.read() as session:
             reviews = ReviewRepository(session)
-            rows = reviews.open_for(_account(session, principal), now, after, limit)
+            rows = reviews.open_for(_account(session, principal), principal.scope, now, after, limit)
             shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
         if fresh:
@@ -155,7 +155,7 @@ class ReviewDesk:
                 raise NotFoundError
             candidates = CandidateRepository(session)
             row = candidates.row(review.candidate_id, lock=True)
-            if row is None:
+            if row is None or not principal.scope.allows(row.watchlist_id, row.camera_id):
                 raise NotFoundError
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
@@ -249,10 +249,12 @@ class ReviewDesk:
         review = reviews.row(review_id)
         if review is None:
             raise NotFoundError
-        if reviews.is_open_for(_account(session, principal), review_id, now):
+        if reviews.is_open_for(_account(session, principal), principal.scope, review_id, now):
             return review
         row = candidates.row(review.candidate_id)
         if row is None or not _has_answered(candidates.case(row), principal):
+            raise NotFoundError
+        if not principal.scope.allows(row.watchlist_id, row.camera_id):
             raise NotFoundError
         return review
 

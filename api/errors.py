@@ -3,11 +3,12 @@
 ApiError
 ├── BadRequestError         400  a request that cannot be understood
 ├── NotAuthenticatedError   401  no login, a wrong one, or one that is over
+│   └── RefusedLoginError        a login somebody else vouched for, in vain
 ├── ForbiddenError          403  not this account, not this candidate, or a one-time password still in use
 ├── NotFoundError           404  not there, or not for this account: the two look the same
 ├── ConflictError           409  answered already, closed already, or not in the state the step needs
 ├── UnprocessableError      422  a key used before for another request
-└── TooManyRequestsError    429  too many wrong passwords
+└── TooManyRequestsError    429  too many requests, or too many wrong passwords
 """
 
 from __future__ import annotations
@@ -45,6 +46,20 @@ class NotAuthenticatedError(ApiError):
         super().__init__(code, detail, {"WWW-Authenticate": "Bearer"})
 
 
+class RefusedLoginError(NotAuthenticatedError):
+    """Somebody else vouched for a login, and it was not enough. All look alike to the client.
+
+    Attributes:
+        how: `oidc` or `proxy`.
+        why: in a word, for the ledger.
+    """
+
+    def __init__(self, how: str, why: str) -> None:
+        super().__init__("not_this_account", "this login belongs to no account that is on")
+        self.how = how
+        self.why = why
+
+
 class ForbiddenError(ApiError):
     """Not this account, or not this candidate."""
 
@@ -77,14 +92,14 @@ class UnprocessableError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    """Too many wrong passwords."""
+    """Too many requests, or too many wrong passwords."""
 
     status = 429
     title = "Too many requests"
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, code: str, what: str, retry_after_seconds: int) -> None:
         super().__init__(
-            "too_many_attempts",
-            f"too many failed logins; try again in {retry_after_seconds} seconds",
+            code,
+            f"{what}; try again in {retry_after_seconds} seconds",
             {"Retry-After": str(retry_after_seconds)},
         )

@@ -6,21 +6,24 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from api.errors import ConflictError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.oversight import OVERSEERS, within_rights
+from api.principals import Principal, check_role
 from api.replays import WriteRequest, keep_result, replayed
+from api.review.cases import Role
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.evidence import HoldRepository
 from api.store.ledger import LedgerRepository
 from api.store.models import LegalHold
+
+SUPERVISORS: Final = frozenset({Role.SUPERVISOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class HoldTerms:
 
 
 class HoldService:
-    """Sets and lifts holds; for supervisors and auditors. Nothing here tells what a candidate shows."""
+    """Sets and lifts holds, for supervisors; auditors read them. Nothing here tells what a candidate shows."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -49,10 +52,9 @@ class HoldService:
         Raises:
             NotFoundError: there is no such candidate.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS)
         with self._database.read() as session:
-            if CandidateRepository(session).row(candidate_id) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             return HoldRepository(session).of_candidate(candidate_id)
 
     def set_hold(
@@ -64,16 +66,15 @@ class HoldService:
             The hold as JSON values.
 
         Raises:
-            ForbiddenError: neither supervisor nor auditor.
+            ForbiddenError: not a supervisor.
             NotFoundError: there is no such candidate.
             UnprocessableError: it would be over already.
         """
-        _check_overseer(principal)
+        check_role(principal, SUPERVISORS)
         with self._database.write() as session:
             now = self._clock()
             # Locked, so that a deletion is decided before this, or not at all.
-            if CandidateRepository(session).row(candidate_id, lock=True) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
             before = replayed(session, request)
             if before is not None:
                 return before
@@ -102,13 +103,14 @@ class HoldService:
             The hold as JSON values.
 
         Raises:
-            ForbiddenError: neither supervisor nor auditor.
+            ForbiddenError: not a supervisor.
             NotFoundError: the candidate has no such hold.
             ConflictError: it was lifted before.
         """
-        _check_overseer(principal)
+        check_role(principal, SUPERVISORS)
         with self._database.write() as session:
             now = self._clock()
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             hold = HoldRepository(session).row(hold_id)
             if hold is None or hold.candidate_id != candidate_id:
                 raise NotFoundError
@@ -137,11 +139,6 @@ def hold_document(hold: LegalHold) -> dict[str, Any]:
         "lifted_reason": hold.lifted_reason,
         **{name: None if time is None else time.isoformat() for name, time in times.items()},
     }
-
-
-def _check_overseer(principal: Principal) -> None:
-    if principal.role not in OVERSEERS:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
 
 
 def _note(session: Session, kind: str, now: datetime, principal: Principal, hold: LegalHold) -> None:

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.cases import Role
 from api.review.errors import RecordError

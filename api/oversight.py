@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Entry, Happening
+from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import machine
 from api.review.cases import JUDGEABLE, Judgement, Resolution, Role, State
@@ -81,7 +81,7 @@ class Oversight:
         _check_overseer(principal)
         now = self._clock()
         with self._database.write() as session:
-            rows = CandidateRepository(session).page(after, limit, state)
+            rows = CandidateRepository(session).page(principal.scope, after, limit, state)
             self._disclose(session, principal, [row.candidate_id for row in rows], now)
             return [self._view(session, row) for row in rows]
 
@@ -94,9 +94,7 @@ class Oversight:
         _check_overseer(principal)
         now = self._clock()
         with self._database.write() as session:
-            row = CandidateRepository(session).row(candidate_id)
-            if row is None:
-                raise NotFoundError
+            row = within_rights(principal, CandidateRepository(session).row(candidate_id))
             self._disclose(session, principal, [candidate_id], now)
             _note(session, "candidate_viewed", now, principal, f"candidate:{candidate_id}")
             return self._view(session, row)
@@ -124,9 +122,7 @@ class Oversight:
         with self._database.write() as session:
             now = self._clock()
             candidates = CandidateRepository(session)
-            row = candidates.row(candidate_id, lock=True)
-            if row is None:
-                raise NotFoundError
+            row = within_rights(principal, candidates.row(candidate_id, lock=True))
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
                 return before
@@ -154,12 +150,19 @@ class Oversight:
             row = OutboxRepository(session).receipt(receipt_or_candidate_id)
             if row is None:
                 raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(row.candidate_id))
             _note(session, "receipt_viewed", self._clock(), principal, f"receipt:{row.receipt_id}")
             return ReceiptView(row.receipt_id, row.candidate_id, row.issued_at, row.act_before, row.jws)
 
     def ledger(self, principal: Principal, after_sequence: int, limit: int) -> list[Entry]:
-        """Ledger entries later than `after_sequence`, oldest first; reading it is an entry too."""
+        """Ledger entries later than `after_sequence`, oldest first; reading it is an entry too.
+
+        Raises:
+            ForbiddenError: an account without rights to everything; the ledger tells of every list and camera.
+        """
         _check_overseer(principal)
+        if not principal.scope.is_whole:
+            raise ForbiddenError("scope", "the ledger is for accounts with rights to every list and camera")
         with self._database.write() as session:
             entries = LedgerRepository(session).page(after_sequence, limit)
             detail = {"after": after_sequence, "entries": len(entries)}
@@ -198,6 +201,17 @@ class Oversight:
             is_control=None if awaited else case.is_control,
             event=None if awaited else row.event,
         )
+
+
+def within_rights(principal: Principal, row: CandidateRecord | None) -> CandidateRecord:
+    """The candidate, where there is one that the account has rights to.
+
+    Raises:
+        NotFoundError: there is none; whether one exists beyond the account's rights is not told.
+    """
+    if row is None or not principal.scope.allows(row.watchlist_id, row.camera_id):
+        raise NotFoundError
+    return row
 
 
 def _check_overseer(principal: Principal) -> None:

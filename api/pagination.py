@@ -72,6 +72,25 @@ def read_pair_cursor(cursor: str | None) -> tuple[str, str] | None:
     raise _not_ours()
 
 
+def text_cursor(text: str) -> str:
+    """The cursor of a row in an order of names."""
+    return _packed([text])
+
+
+def read_text_cursor(cursor: str | None) -> str | None:
+    """The row a cursor stands for; None for the first page.
+
+    Raises:
+        BadRequestError: not a cursor of ours.
+    """
+    if cursor is None:
+        return None
+    match _unpacked(cursor):
+        case [str(text)] if _is_id(text):
+            return text
+    raise _not_ours()
+
+
 def _packed(values: list[str | int]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 

@@ -1,12 +1,10 @@
-"""Passwords and tokens: how they are made, kept and checked, and how guessing is slowed."""
+"""Passwords, tokens and who is who: how they are made, kept and checked."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections import deque
-from datetime import datetime, timedelta
+import unicodedata
 from typing import Final
 
 from pwdlib import PasswordHash
@@ -41,10 +39,16 @@ def token_digest(token: str) -> str:
 
 
 class Passwords:
-    """argon2id with the library's recommended cost."""
+    """argon2id with the library's recommended cost, and scrypt where the same must give the same."""
 
-    def __init__(self, hasher: Argon2Hasher | None = None) -> None:
+    def __init__(self, hasher: Argon2Hasher | None = None, *, person_cost: int = 2**15) -> None:
+        """
+        Args:
+            hasher: for passwords.
+            person_cost: scrypt's N, a power of two.
+        """
         self._hash = PasswordHash((hasher or Argon2Hasher(),))
+        self._person_cost = person_cost
         self._nobodys = self._hash.hash(secrets.token_urlsafe(16))
 
     def hash(self, password: str) -> str:
@@ -64,36 +68,15 @@ class Passwords:
             return False  # a hash that cannot be read belongs to nobody
         return right and stored is not None
 
+    def person_digest(self, person: str, salt: bytes) -> str:
+        """What is kept of a person's name or staff number: enough to know her again, not to read it.
 
-class LoginThrottle:
-    """Counts failed logins per account and address, in memory, and says how long to wait."""
-
-    def __init__(self, max_failures: int = 5, window: timedelta = timedelta(minutes=5)) -> None:
-        self._max_failures = max_failures
-        self._window = window
-        self._failures: dict[tuple[str, str], deque[datetime]] = {}
-        self._lock = threading.Lock()
-
-    def wait_seconds(self, username: str, address: str, now: datetime) -> int:
-        """Seconds until the next attempt is looked at; 0 when it is now."""
-        with self._lock:
-            self._forget(now)
-            failures = self._failures.get((username, address))
-            if failures is None or len(failures) < self._max_failures:
-                return 0
-            return max(1, int((failures[0] + self._window - now).total_seconds()))
-
-    def failed(self, username: str, address: str, now: datetime) -> None:
-        """Notes a failed attempt."""
-        with self._lock:
-            self._failures.setdefault((username, address), deque(maxlen=self._max_failures)).append(now)
-
-    def succeeded(self, username: str, address: str) -> None:
-        """Forgets the failures of one who got in."""
-        with self._lock:
-            self._failures.pop((username, address), None)
-
-    def _forget(self, now: datetime) -> None:
-        stale = [key for key, failures in self._failures.items() if failures[-1] + self._window <= now]
-        for key in stale:
-            del self._failures[key]
+        Args:
+            person: as stated; case, blanks and the way letters are composed do not matter.
+            salt: of this installation.
+        """
+        stated = " ".join(unicodedata.normalize("NFKC", person).casefold().split())
+        cost = self._person_cost
+        return hashlib.scrypt(
+            stated.encode(), salt=salt, n=cost, r=8, p=1, maxmem=2**20 + 256 * 8 * cost, dklen=32
+        ).hex()

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from redis import Redis
 
-from api.accounts import Principal
 from api.cameras import CameraService
 from api.clock import Clock
 from api.errors import ForbiddenError
 from api.ledger.chain import Happening
+from api.principals import Principal
 from api.review.cases import Role
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
@@ -83,7 +83,7 @@ class PreviewService:
         """
         if principal.role not in VIEWERS:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
-        self._cameras.check_known(camera_id)
+        self._cameras.check_known(camera_id, principal.scope)
         if self._begins(principal.account_id, camera_id):
             with self._database.write() as session:
                 LedgerRepository(session).append(

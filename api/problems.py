@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
-from api.accounts import Principal
-from api.deps import services_of
-from api.errors import ApiError
+from api.deps import client_address, services_of
+from api.errors import ApiError, RefusedLoginError
+from api.principals import Principal
 from api.schemas import Problem, ProblemField
 from pipelines.errors import EvidenceAwayError, EvidenceMissingError, PipelineError
 
@@ -29,18 +29,38 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route for OpenAPI; every route can also say 422."""
-    return {status: RESPONSES[status] for status in sorted({*statuses, 422})}
+    """The error responses of a route for OpenAPI; every route can also say 422 and 429."""
+    return {status: RESPONSES[status] for status in sorted({*statuses, 422, 429})}
+
+
+OF_BODIES: Final = ("400", "413")
+"""What every route with a body can say: it is no text, or too long. That is found before the route is."""
 
 
 def label_problems(document: dict[str, Any]) -> None:
     """Gives the errors of an OpenAPI document their media type; FastAPI knows one for all responses."""
     for methods in document["paths"].values():
         for operation in methods.values():
+            if "requestBody" in operation:
+                operation["responses"] = _with_errors_of_bodies(operation["responses"])
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
-                if status[0] in "45" and "application/json" in content:
+                schema = content.get("application/json", {}).get("schema", {})
+                # Not all that is no 2xx is a problem: health says what it says with 503, too.
+                if status[0] in "45" and str(schema.get("$ref", "")).endswith("/Problem"):
                     content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def _with_errors_of_bodies(responses: dict[str, Any]) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    added = {
+        status: {
+            "description": HTTPStatus(int(status)).phrase,
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in OF_BODIES
+    }
+    return dict(sorted((added | responses).items()))
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -83,11 +103,23 @@ def _api_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ApiError):
         raise error
     principal: Principal | None = getattr(request.state, "principal", None)
-    if principal is not None or error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        # Without a login only wrong passwords are logged (by the login itself): else anybody who can
-        # reach the port could fill the ledger.
+    if _is_noted(request, principal, error):
         services_of(request).accounts.note_denial(principal, _route(request), error)
     return problem_response(error.status, error.code, error.detail, title=error.title, headers=error.headers)
+
+
+def _is_noted(request: Request, principal: Principal | None, error: ApiError) -> bool:
+    """Whether a denial becomes an entry: without a login only refused logins do (wrong passwords by the login itself).
+
+    Else anybody who can reach the port could fill the ledger; so too many requests of the same sender, and logins
+    somebody vouched for in vain, are written down once a minute.
+    """
+    rates, is_flood = services_of(request).rates, error.status == HTTPStatus.TOO_MANY_REQUESTS
+    if principal is not None:
+        return not is_flood or rates.is_news("account", principal.account_id)
+    if isinstance(error, RefusedLoginError):
+        return rates.is_news("login", client_address(request))
+    return is_flood and rates.is_news("address", client_address(request))
 
 
 def _route(request: Request) -> str:

@@ -42,11 +42,13 @@ class LoginIn(Wire):
 
 
 class LoginOut(Wire):
-    """A bearer token and until when it is good."""
+    """A bearer token, what gives the next one, and until when each is good."""
 
     access_token: str = Field(repr=False)
     token_type: str = "bearer"  # noqa: S105  # the name of the scheme (RFC 6750)
-    expires_at: datetime
+    expires_at: datetime = Field(description="of the access token")
+    refresh_token: str = Field(repr=False, description="for POST /auth/refresh, once")
+    ends_at: datetime = Field(description="of the login, however often it is refreshed")
     must_change_password: bool
 
 

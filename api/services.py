@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.accounts import AccountService
+from api.approvals import ApprovalService
 from api.background import Background, BackgroundLoop
 from api.camera_watch import CameraWatch
 from api.cameras import CameraService
@@ -20,17 +21,23 @@ from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
 from api.list_services import ListServices, build_list_services
+from api.logins import LoginService
 from api.metrics import ServiceMetrics
+from api.oidc import OidcLogins
+from api.oidc_provider import Provider
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.proxy_login import ProxyLogins
+from api.rates import RateLimiter
 from api.record_retention import RecordSweeper
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
+from api.rights import RightsService
 from api.settings import Settings
 from api.store.engine import Database
 from api.store.open import open_database
@@ -63,6 +70,12 @@ class Services:
     database: Database
     keys: KeyStore
     accounts: AccountService
+    approvals: ApprovalService
+    rights: RightsService
+    logins: LoginService
+    oidc: OidcLogins
+    proxy_logins: ProxyLogins
+    rates: RateLimiter
     desk: ReviewDesk
     oversight: Oversight
     records: RecordService
@@ -166,6 +179,7 @@ def build_services(
     cameras = CameraService(database, clock, configured=configured)
     camera_watch = CameraWatch(database, bus.words, clock, configured=configured) if bus else None
     overlays = OverlayService(database, clock)
+    logins = LoginService(database, clock, session_lifetime=settings.session_lifetime, passwords=passwords)
     publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
     given_cameras = GivenCameraService(database, clock, keys.worker_ids)
     camera_publisher = CameraPublisher(given_cameras, database, bus.given_cameras, clock) if bus else None
@@ -173,9 +187,13 @@ def build_services(
         settings=settings,
         database=database,
         keys=keys,
-        accounts=AccountService(
-            database, clock, session_lifetime=settings.session_lifetime, passwords=passwords
-        ),
+        accounts=AccountService(database, clock, passwords=passwords),
+        approvals=ApprovalService(database, clock),
+        rights=RightsService(database, clock),
+        logins=logins,
+        oidc=OidcLogins(Provider(settings.oidc) if settings.oidc else None, logins, database, clock),
+        proxy_logins=ProxyLogins(settings.proxy, logins, database),
+        rates=RateLimiter(settings.rates),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),
         records=records,

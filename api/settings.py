@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 from api.galleries import DEFAULT_RATE
+from api.oidc_provider import OidcSettings
+from api.proxy_login import ProxyTrust
+from api.rates import Rate, RateLimits
 from api.record_retention import RecordAges, ages_of
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
@@ -15,7 +19,15 @@ from api.trimming import stream_ages
 from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
 from pipelines.config_bus import StreamsConfig
+from pipelines.config_login import (
+    CLIENT_SECRET_VARIABLE,
+    PROXY_SECRET_VARIABLE,
+    OidcConfig,
+    ProxyLoginConfig,
+    login_secret,
+)
 from pipelines.config_metrics import MetricsAccess, metrics_access
+from pipelines.errors import ConfigError
 from pipelines.evidence_access import StoreAccess, access_of
 from pipelines.reference_reader import ReaderOptions
 
@@ -43,6 +55,9 @@ class Settings:
         metrics: who may read the metrics.
         camera_ids: cameras of this system's settings; those of its deployments are watched besides.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
+        rates: how many requests an account and an address may send.
+        oidc: the identity provider; None: there is none.
+        proxy: the proxy whose header says who somebody is; None: none is believed.
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
         references: which models read references, and from where; None: nothing is read here.
         false_alerts_per_1000_faces: wanted rate of lists without one of their own.
@@ -66,6 +81,9 @@ class Settings:
     metrics: MetricsAccess = field(default_factory=MetricsAccess)
     camera_ids: tuple[str, ...] = ()
     run_background: bool = True
+    rates: RateLimits = field(default_factory=RateLimits)
+    oidc: OidcSettings | None = None
+    proxy: ProxyTrust | None = None
     https: bool = False
     references: ReaderOptions | None = None
     false_alerts_per_1000_faces: float = DEFAULT_RATE
@@ -88,7 +106,7 @@ def settings_from(
         https: whether clients reach the service over TLS.
 
     Raises:
-        ConfigError: the token that guards the metrics is none.
+        ConfigError: the token that guards the metrics is none, or a secret of logins is missing.
     """
     chosen = config.api
     password = config.redis.password
@@ -115,7 +133,34 @@ def settings_from(
         stream_ages=stream_ages(config.streams),
         metrics=metrics_access(),
         camera_ids=tuple(config.cameras),
+        rates=RateLimits(
+            _rate(chosen.requests_per_second),
+            _rate(chosen.address_requests_per_second),
+        ),
+        oidc=_oidc(chosen.oidc),
+        proxy=_proxy(chosen.proxy_login),
         https=https,
         references=ReaderOptions.of(config),
         false_alerts_per_1000_faces=config.identification.false_alerts_per_1000_faces,
     )
+
+
+def _rate(per_second: float) -> Rate:
+    return Rate(per_second, int(10 * per_second))
+
+
+def _oidc(chosen: OidcConfig | None) -> OidcSettings | None:
+    if chosen is None:
+        return None
+    secret = login_secret(CLIENT_SECRET_VARIABLE)
+    return OidcSettings(chosen.issuer, chosen.client_id, secret, chosen.redirect_uri, chosen.button)
+
+
+def _proxy(chosen: ProxyLoginConfig | None) -> ProxyTrust | None:
+    if chosen is None:
+        return None
+    secret = login_secret(PROXY_SECRET_VARIABLE)
+    if secret is None:
+        raise ConfigError(f"api.proxy_login: set {PROXY_SECRET_VARIABLE}; a header alone proves nothing")
+    networks = tuple(ip_network(one) for one in chosen.addresses)
+    return ProxyTrust(networks, secret, chosen.user_header, chosen.secret_header)

@@ -26,6 +26,7 @@ from pipelines.config_bus import RedisConfig, StreamsConfig
 from pipelines.config_cameras import with_cameras_file
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_gate import GateSettings, MaskList
+from pipelines.config_login import OidcConfig, ProxyLoginConfig
 from pipelines.config_problems import describe_problems
 from pipelines.config_records import RecordsConfig
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
@@ -168,6 +169,16 @@ class ApiConfig(Settings):
         default=30.0, ge=0, le=3600, description="how long after a candidate a control may enter the queue"
     )
     database_url: Address | None = Field(default=None, description="SQLAlchemy URL; null: SQLite in data_dir")
+    requests_per_second: float = Field(
+        default=100.0, ge=1, le=100_000, description="one account may send, ten times as many at once"
+    )
+    address_requests_per_second: float = Field(
+        default=1000.0, ge=1, le=1_000_000, description="one address may send; a control room may share one"
+    )
+    oidc: OidcConfig | None = Field(default=None, description="an identity provider for logins; null: none")
+    proxy_login: ProxyLoginConfig | None = Field(
+        default=None, description="a proxy whose header says who somebody is; null: none is believed"
+    )
 
 
 class Config(Settings):

@@ -48,15 +48,32 @@ class FakeChance:
 class Person:
     """One login of one account."""
 
-    def __init__(self, http: TestClient, username: str, token: str) -> None:
+    def __init__(self, http: TestClient, username: str, login: dict[str, Any]) -> None:
         self._http = http
         self.username = username
-        self.token = token
+        self.token = str(login["access_token"])
+        self.refresh_token = str(login["refresh_token"])
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A request under `/api/v1` with this login's token."""
-        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
-        response: httpx.Response = self._http.request(method, f"{API}{path}", headers=headers, **options)
+        """A request under `/api/v1` with this login's token; one that is over is refreshed, once."""
+        response = self._send(method, path, options)
+        if response.status_code == 401 and self.refresh():
+            response = self._send(method, path, options)
+        return response
+
+    def refresh(self) -> bool:
+        """Whether the service gave the next pair of tokens."""
+        response = self._http.post(f"{API}/auth/refresh", json={"refresh_token": self.refresh_token})
+        if response.status_code != 200:
+            return False
+        self.token, self.refresh_token = (response.json()[f"{kind}_token"] for kind in ("access", "refresh"))
+        return True
+
+    def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | options.get("headers", {})
+        response: httpx.Response = self._http.request(
+            method, f"{API}{path}", **(options | {"headers": headers})
+        )
         return response
 
     def get(self, path: str, **options: Any) -> httpx.Response:
@@ -99,19 +116,19 @@ class Clients:
 
     def login(self, username: str) -> Person:
         """A further login of an account; the first one replaces the one-time password."""
-        token = self._token(username)
+        login = self._log_in(username)
         if self._passwords[username] != PASSWORD:
             response = self.http.post(
                 f"{API}/auth/password",
                 json={"password": PASSWORD},
-                headers={"Authorization": f"Bearer {token}"},
+                headers={"Authorization": f"Bearer {login['access_token']}"},
             )
             assert response.status_code == 204, response.text
             self._passwords[username] = PASSWORD
-        return Person(self.http, username, token)
+        return Person(self.http, username, login)
 
-    def _token(self, username: str) -> str:
+    def _log_in(self, username: str) -> dict[str, Any]:
         body = {"username": username, "password": self._passwords[username]}
         response = self.http.post(f"{API}/auth/login", json=body)
         assert response.status_code == 200, response.text
-        return str(response.json()["access_token"])
+        return dict(response.json())

@@ -18,14 +18,17 @@ import cv2
 import numpy as np
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from api.accounts import NewAccount, Principal
 from api.clock import Clock, Draw, draw
 from api.controls import ControlInput
 from api.keys.store import KeyStore
 from api.passwords import Passwords
+from api.rates import Rate, RateLimits
 from api.records import ReferenceInput
 from api.review.cases import Role, Truth
 from api.review.deployments import DeploymentTerms
 from api.review.policies import ReviewPolicy
+from api.review.scopes import WHOLE
 from api.review.watchlists import EntryTerms
 from api.services import Services, build_services
 from api.settings import Settings
@@ -54,10 +57,18 @@ ACCOUNTS = {
     "saule": Role.SUPERVISOR,
     "erlan": Role.AUDITOR,
     "nurlan": Role.AUTHORISER,
+    "gulnar": Role.AUTHORISER,
+    "kassym": Role.INTEGRATOR,
     "root": Role.ADMINISTRATOR,
 }
-CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
+APPROVERS = {"first-approver": Role.ADMINISTRATOR, "second-approver": Role.AUTHORISER}
+"""The first two people of every seeded service; nobody logs in as they."""
+
+CHEAP_PASSWORDS = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1), person_cost=2)
 """The same algorithm at the least cost: what tests check is not how long guessing takes."""
+
+UNLIMITED = RateLimits(Rate(1e6, 10**6), Rate(1e6, 10**6), Rate(1e6, 10**6))
+"""Tests send as fast as they can; those of the limits set their own."""
 
 FRAME_WH = (640, 360)
 FACE_XYXY = (300.0, 96.0, 372.0, 186.0)
@@ -191,8 +202,23 @@ def seed(
             clock() + timedelta(days=7),
         )
     )
-    passwords = {name: services.accounts.add(name, ACCOUNTS[name]) for name in usernames}
+    services.accounts.add_first([NewAccount(name, role) for name, role in APPROVERS.items()])
+    passwords = {name: add_account(services, name, ACCOUNTS[name]) for name in usernames}
     return Seeded(services, worker, watchlist_id, subject_ids, passwords)
+
+
+def add_account(services: Services, username: str, role: Role, *, person: str | None = None) -> str:
+    """The one-time password of a new account that a second person has approved."""
+    password = services.accounts.add(username, role, person=person)
+    services.approvals.approve_by_name(username, approver(services))
+    return password
+
+
+def approver(services: Services) -> Principal:
+    """A seeded authoriser, as the service sees her."""
+    lines = {line.username: line for line in services.accounts.all()}
+    line = lines["second-approver"]
+    return Principal(line.account_id, line.username, line.role, "", must_change_password=False, scope=WHOLE)
 
 
 def make_settings(folder: Path, *, policy: ReviewPolicy | None = None, **settings: Any) -> Settings:
@@ -204,6 +230,7 @@ def make_settings(folder: Path, *, policy: ReviewPolicy | None = None, **setting
         keys_dir=folder / "keys",
         policy=policy or without,
         run_background=False,
+        rates=UNLIMITED,
     )
     return replace(made, **settings)
 

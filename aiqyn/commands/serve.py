@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -158,21 +159,26 @@ def _run(
     import sys
 
     import uvicorn
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from api.app import create_app
+    from api.peers import PeerNoted
     from api.services import build_services
 
-    application = create_app(build_services(settings))
+    app: Any = create_app(build_services(settings))
+    if behind_proxy:
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+        app = PeerNoted(ProxyHeadersMiddleware(app, trusted_hosts=trusted))
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would make somebody wait each time
     sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
-        application,
+        app,
         host=host,
         port=port,
         ssl_certfile=str(tls[0]) if tls else None,
         ssl_keyfile=str(tls[1]) if tls else None,
-        proxy_headers=behind_proxy,
+        proxy_headers=False,  # done above, so that who is at the other end stays known
         server_header=False,
         log_config=None,  # its own would write past ours, in another form
         access_log=False,  # the ledger says who looked at what; an access log would say it again, unsealed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import uuid
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -121,6 +122,30 @@ class ScriptedOperator:
         return response
 
 
+class Tokens(httpx.Auth):
+    """A login's tokens: the access token in every request, the next pair when it is over."""
+
+    requires_response_body = True
+
+    def __init__(self, login: dict[str, Any]) -> None:
+        """`login` is what the service answered."""
+        self._access, self._refresh = login["access_token"], login["refresh_token"]
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The request; once more with new tokens, where those it had were over."""
+        request.headers["Authorization"] = f"Bearer {self._access}"
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        address = request.url.copy_with(raw_path=f"{_API}/auth/refresh".encode())
+        renewed = yield httpx.Request("POST", address, json={"refresh_token": self._refresh})
+        if renewed.status_code == httpx.codes.OK:
+            login = renewed.json()
+            self._access, self._refresh = login["access_token"], login["refresh_token"]
+            request.headers["Authorization"] = f"Bearer {self._access}"
+            yield request
+
+
 def sign_in(http: httpx.Client, account: Account) -> None:
     """Signs a client in for good: with the one-time password, a new password, and that one.
 
@@ -134,7 +159,7 @@ def sign_in(http: httpx.Client, account: Account) -> None:
 
 
 def _log_in(http: httpx.Client, username: str, password: str) -> None:
-    http.headers.pop("Authorization", None)
+    http.auth = httpx.Auth()  # none: what is there may be of an earlier login
     response = http.post(f"{_API}/auth/login", json={"username": username, "password": password})
     response.raise_for_status()
-    http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+    http.auth = Tokens(response.json())

@@ -12,6 +12,7 @@ import yaml
 
 from aiqyn.demo.footage import ControlSample, Footage
 from aiqyn.demo.operators import Account
+from aiqyn.demo.people import add_people
 from aiqyn.embedded.stack import free_port
 from aiqyn.enrolment import Enrolled, ListTerms, enrol_list
 from aiqyn.errors import DemoError
@@ -100,8 +101,9 @@ def prepare(root: Path, material: Material, weights: WeightStore, *, hold_second
     # Without bus and threads: the service that is started later hands the gallery out.
     services = build_services(replace(settings_from(config), redis_url=None, run_background=False))
     try:
-        operators = tuple(_account(services, name, Role.OPERATOR) for name in OPERATORS)
-        supervisor = _account(services, SUPERVISOR, Role.SUPERVISOR)
+        *operators, supervisor = add_people(
+            services, dict.fromkeys(OPERATORS, Role.OPERATOR) | {SUPERVISOR: Role.SUPERVISOR}
+        )
         enrolled = enrol_list(services, perception, material.references, _terms())
         for report in enrolled.refused:
             raise DemoError(report.message)
@@ -109,7 +111,7 @@ def prepare(root: Path, material: Material, weights: WeightStore, *, hold_second
             _add_control(services, perception, material.footage.control, enrolled)
     finally:
         services.close()
-    return Prepared(config, config_path, weights, material.references, operators, supervisor)
+    return Prepared(config, config_path, weights, material.references, tuple(operators), supervisor)
 
 
 def _write_config(root: Path, material: Material, weights: WeightStore, hold_seconds: float) -> Path:
@@ -142,10 +144,6 @@ def _write_config(root: Path, material: Material, weights: WeightStore, hold_sec
     path = root / "aiqyn.yaml"
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return path
-
-
-def _account(services: Services, username: str, role: Role) -> Account:
-    return Account(username, services.accounts.add(username, role))
 
 
 def _terms() -> ListTerms:

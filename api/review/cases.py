@@ -18,6 +18,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
     AUTHORISER = "authoriser"
+    INTEGRATOR = "integrator"
     ADMINISTRATOR = "administrator"
 
 

@@ -17,15 +17,15 @@ CameraId = Annotated[str, Path(max_length=128, pattern=r"^[\w.:@-]+$")]
 
 
 @router.get("/cameras", responses=documented(401, 403))
-def list_cameras(_principal: Active, services: ServicesDep) -> CameraList:
-    """Every camera, with what its worker last said of it."""
-    return CameraList(items=[camera_out(view) for view in services.cameras.all()])
+def list_cameras(principal: Active, services: ServicesDep) -> CameraList:
+    """Every camera the account has rights to, with what its worker last said of it."""
+    return CameraList(items=[camera_out(view) for view in services.cameras.all(principal.scope)])
 
 
 @router.get("/cameras/{camera_id}/gaps", responses=documented(400, 401, 403, 404))
 def list_camera_gaps(
     camera_id: CameraId,
-    _principal: Active,
+    principal: Active,
     services: ServicesDep,
     since: Annotated[
         datetime | None, Query(alias="from", description="with its offset; a day before `to` by default")
@@ -35,17 +35,19 @@ def list_camera_gaps(
     ] = None,
 ) -> GapsOut:
     """When the camera gave nothing to look at: what was not seen there."""
+    services.cameras.check_known(camera_id, principal.scope)
     return gaps_out(camera_id, services.cameras.gaps(camera_id, since, until))
 
 
 @router.get("/cameras/{camera_id}/frames", responses=documented(400, 401, 403, 404))
 def list_camera_frames(
     camera_id: CameraId,
-    _principal: Active,
+    principal: Active,
     services: ServicesDep,
     since: Annotated[date | None, Query(alias="from", description="six days before `to` by default")] = None,
     until: Annotated[date | None, Query(alias="to", description="today (UTC) by default")] = None,
 ) -> CameraDaysOut:
     """What became of the camera's frames, day by day."""
+    services.cameras.check_known(camera_id, principal.scope)
     rows = services.cameras.days(camera_id, since, until)
     return CameraDaysOut(camera_id=camera_id, days=[day_out(row) for row in rows])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.deps import IdempotencyKey, Overseer, ServicesDep
+from api.deps import IdempotencyKey, Overseer, ServicesDep, Supervisor
 from api.holds import HoldTerms, hold_document
 from api.problems import documented
 from api.replays import WriteRequest
@@ -29,7 +29,7 @@ def list_holds(candidate_id: CandidateId, principal: Overseer, services: Service
 def set_hold(
     candidate_id: CandidateId,
     body: HoldIn,
-    principal: Overseer,
+    principal: Supervisor,
     services: ServicesDep,
     key: IdempotencyKey,
 ) -> HoldOut:
@@ -45,7 +45,7 @@ def lift_hold(
     candidate_id: CandidateId,
     hold_id: HoldId,
     body: HoldLiftIn,
-    principal: Overseer,
+    principal: Supervisor,
     services: ServicesDep,
     key: IdempotencyKey,
 ) -> HoldOut:

@@ -19,6 +19,7 @@ from api.review.cases import (
     State,
     Truth,
 )
+from api.review.scopes import Scope
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -30,6 +31,7 @@ from api.store.models import (
     ResolutionRecord,
     Subject,
 )
+from api.store.rights import within
 
 CandidatePosition = tuple[datetime, str]
 """Where a page of candidates ended: `created_at` and candidate id of its last row."""
@@ -168,11 +170,13 @@ class CandidateRepository:
         return claimed.first() is not None
 
     def page(
-        self, after: CandidatePosition | None, limit: int, state: State | None
+        self, scope: Scope, after: CandidatePosition | None, limit: int, state: State | None
     ) -> Sequence[CandidateRecord]:
-        """Candidates, newest first."""
-        query = select(CandidateRecord).order_by(
-            CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc()
+        """Candidates within the rights of whoever asks, newest first."""
+        query = (
+            select(CandidateRecord)
+            .where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
+            .order_by(CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc())
         )
         if state is not None:
             query = query.where(CandidateRecord.state == state.value)

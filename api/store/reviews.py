@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, delete, exists,
 from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
+from api.review.scopes import Scope
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -24,6 +25,7 @@ from api.store.models import (
 )
 from api.store.models.base import UtcDateTime
 from api.store.models.reviews import WAITING
+from api.store.rights import within
 
 QueuePosition = tuple[datetime, str]
 """Where a page of the queue ended: `queued_at` and review id of its last row."""
@@ -172,27 +174,28 @@ class ReviewRepository:
         return picture if _is_shown(picture, claimed_at or now) else None
 
     def open_for(
-        self, account: Account, now: datetime, after: QueuePosition | None, limit: int
+        self, account: Account, scope: Scope, now: datetime, after: QueuePosition | None, limit: int
     ) -> Sequence[Review]:
         """Reviews the account may answer now, oldest first.
 
-        Nothing but age orders them; what is left out is what she answered, was told about, or had a
-        part in listing.
+        Nothing but age orders them; what is left out is what she answered, was told about, had a part in
+        listing, or has no right to.
 
         Args:
             account: an operator's.
+            scope: her rights.
             now: reviews queued later are not there yet.
             after: where the page before ended.
             limit: rows at most.
         """
-        query = _OPEN_FOR.order_by(*_PLACE).limit(limit)
+        query = _open_within(scope).order_by(*_PLACE).limit(limit)
         if after is not None:
             query = query.where(tuple_(*_PLACE) > tuple_(*after))
         return self._session.scalars(query, _asked_by(account, now)).all()
 
-    def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
+    def is_open_for(self, account: Account, scope: Scope, review_id: str, now: datetime) -> bool:
         """Whether the account may answer this review now."""
-        query = _OPEN_FOR.where(Review.review_id == review_id)
+        query = _open_within(scope).where(Review.review_id == review_id)
         return self._session.scalars(query, _asked_by(account, now)).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
@@ -232,6 +235,12 @@ def _answerable() -> Select[Review]:
             Subject.expires_at > now,
         )
     )
+
+
+def _open_within(scope: Scope) -> Select[Review]:
+    if scope.is_whole:
+        return _OPEN_FOR
+    return _OPEN_FOR.where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
 
 
 def _uninvolved() -> list[ColumnElement[bool]]:

@@ -22,6 +22,7 @@ import numpy as np
 import yaml
 
 from aiqyn.demo.operators import Account, sign_in
+from aiqyn.demo.people import add_people
 from aiqyn.embedded.redis import EmbeddedRedis
 from aiqyn.embedded.redis_server import RedisServer
 from aiqyn.embedded.stack import free_port
@@ -184,7 +185,7 @@ def kills_site(folder: Path, server: RedisServer) -> Iterator[KillsSite]:
     keys.create_worker(WORKER)
     services = build_services(replace(settings_from(config), redis_url=None, run_background=False))
     try:
-        operator = Account("operator-1", services.accounts.add("operator-1", Role.OPERATOR))
+        (operator,) = add_people(services, {"operator-1": Role.OPERATOR})
         pattern = _pattern(services)
     finally:
         services.close()

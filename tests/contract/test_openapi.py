@@ -17,7 +17,12 @@ from tests.contract.project import ROOT
 from tests.seeds import seed
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
-OPEN_ROUTES = {"/api/v1/auth/login", "/health", "/ready", "/.well-known/jwks.json"}
+OPEN_ROUTES = {
+    *(f"/api/v1/auth/{way}" for way in ("ways", "login", "refresh", "oidc", "oidc/finish", "proxy")),
+    "/health",
+    "/ready",
+    "/.well-known/jwks.json",
+}
 KEYED = {
     "/api/v1/reviews/{review_id}/judgements",
     "/api/v1/candidates/{candidate_id}/resolution",
@@ -36,6 +41,11 @@ KEYED = {
     "/api/v1/imports/{import_id}/refusal",
     "/api/v1/deployments",
     "/api/v1/deployments/{deployment_id}/revocation",
+    "/api/v1/accounts",
+    *(
+        f"/api/v1/accounts/{{account_id}}/{what}"
+        for what in ("approval", "role", "reactivation", "deactivation")
+    ),
 }
 
 

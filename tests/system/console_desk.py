@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,17 +47,33 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, policy: ReviewPolicy | None = None, **settings: Any) -> Iterator[Service]:
-    """A service over a fresh folder, reached over TCP; its threads run."""
-    seeded = seed(folder, policy=policy, usernames=(*OPERATORS, "saule"), run_background=True, **settings)
+def running_service(
+    folder: Path,
+    policy: ReviewPolicy | None = None,
+    *,
+    settings: Callable[[str], dict[str, Any]] | None = None,
+    **fixed: Any,
+) -> Iterator[Service]:
+    """A service over a fresh folder, reached over TCP; its threads run.
+
+    Args:
+        folder: empty.
+        policy: of judging.
+        settings: further settings, by the service's address.
+        fixed: further settings.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    further = settings(address) if settings else {}
+    names = (*OPERATORS, "saule")
+    seeded = seed(folder, policy=policy, usernames=names, run_background=True, **further, **fixed)
     config = uvicorn.Config(create_app(seeded.services), log_level="error", ws="none", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         _wait_until(lambda: server.started)
-        yield Service(f"http://127.0.0.1:{listener.getsockname()[1]}", seeded)
+        yield Service(address, seeded)
     finally:
         server.should_exit = True
         thread.join(timeout=20)

@@ -231,7 +231,7 @@ def test_a_login_that_is_over_leads_back_to_the_door(desk: Seat, service: Servic
     desk.open_oldest()
     token = _token_of(desk.page)
     services = service.seeded.services
-    services.accounts.logout(services.accounts.authenticate(token))
+    services.logins.logout(services.logins.authenticate(token))
     desk.page.keyboard.press("1")
     desk.page.wait_for_selector("input[name=username]")
     assert "This login is over" in desk.page.inner_text("main")

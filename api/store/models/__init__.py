@@ -15,7 +15,18 @@ from api.store.models.lists import (
 )
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
 from api.store.models.overlays import Overlay
-from api.store.models.people import Account, LoginSession
+from api.store.models.people import (
+    Account,
+    AccountRequest,
+    CameraGroup,
+    CameraGroupMember,
+    Grant,
+    Installation,
+    LoginCount,
+    LoginSession,
+    OidcFlow,
+    RefreshToken,
+)
 from api.store.models.requests import ListImport, ListRequest, RequestPicture
 from api.store.models.reviews import (
     CandidateRecord,
@@ -30,9 +41,12 @@ from api.store.models.reviews import (
 
 __all__ = [
     "Account",
+    "AccountRequest",
     "Base",
     "CameraDay",
     "CameraGap",
+    "CameraGroup",
+    "CameraGroupMember",
     "CameraReport",
     "CameraSetting",
     "CandidateRecord",
@@ -42,19 +56,24 @@ __all__ = [
     "Disclosure",
     "EvidenceRecord",
     "GalleryVersion",
+    "Grant",
     "IdempotentResult",
+    "Installation",
     "JudgementRecord",
     "LedgerEntry",
     "LedgerHead",
     "LegalHold",
     "ListImport",
     "ListRequest",
+    "LoginCount",
     "LoginSession",
+    "OidcFlow",
     "OutboxEvent",
     "Overlay",
     "PresentedEvidence",
     "Receipt",
     "ReferenceTemplate",
+    "RefreshToken",
     "RequestPicture",
     "ResolutionRecord",
     "Review",

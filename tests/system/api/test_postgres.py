@@ -15,14 +15,20 @@ from sqlalchemy.exc import DBAPIError
 
 from api.ledger.chain import Happening, check_chain
 from api.retention import KINDS
-from api.store.engine import Database
+from api.store.engine import Database, open_engine
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
+from api.throttle import LoginThrottle
 from tests.api_client import Clients, FakeClock
+from tests.migrated_people import assert_old_accounts_keep_their_rights_and_log_in_again
 from tests.seeds import seed
+from tests.throttled import assert_many_at_once_are_counted
 from tests.unit.api import test_retention as retention
+from tests.unit.api.test_approvals import assert_the_database_wants_a_second_person
+from tests.unit.api.test_logins import assert_one_of_two_refreshes_is_let_through
+from tests.unit.api.test_rights import assert_rights_limit_the_queue
 from tests.unit.api.test_withdrawal import assert_claim_and_withdrawal_exclude_each_other
 
 pytestmark = pytest.mark.system
@@ -101,3 +107,37 @@ def test_held_evidence_outlasts_its_time_and_the_rest_does_not(url: str, tmp_pat
         assert retention.left(seeded, other) == set()
     finally:
         seeded.services.close()
+
+
+def test_accounts_of_before_keep_their_rights_and_log_in_again(url: str) -> None:
+    engine = open_engine(url)
+    assert_old_accounts_keep_their_rights_and_log_in_again(engine, FakeClock())
+    engine.dispose()
+
+
+def test_two_who_bring_the_same_refresh_token_end_the_login(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        assert_one_of_two_refreshes_is_let_through(clients)
+    finally:
+        clients.close()
+
+
+def test_attempts_at_the_same_moment_are_all_counted(database: Database) -> None:
+    assert_many_at_once_are_counted(LoginThrottle(database, FakeClock()))
+
+
+def test_rights_limit_the_queue(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        assert_rights_limit_the_queue(clients)
+    finally:
+        clients.close()
+
+
+def test_a_second_person_is_wanted_by_the_database_itself(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        assert_the_database_wants_a_second_person(clients)
+    finally:
+        clients.close()

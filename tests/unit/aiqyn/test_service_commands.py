@@ -18,6 +18,12 @@ from typer.testing import CliRunner, Result
 
 from aiqyn.commands import exits, serve, users
 from api.keys.store import KeyStore
+from api.logins import LoginService
+from api.store.open import open_database
+from pipelines.config import load_config
+from pipelines.events import utc_now
+
+FIRST = ("askar:administrator", "gulnar:authoriser")
 
 
 def run(*arguments: str) -> Result:
@@ -36,14 +42,19 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_passwords_are_printed_once(config: Path) -> None:
-    added = run("users", "add", "aigul", "daniyar", "--config", str(config), "--json")
+    added = run("users", "add", *FIRST, "aigul", "--config", str(config), "--json")
     accounts = json.loads(added.stdout)["accounts"]
     assert (added.exit_code, [item["username"] for item in accounts]) == (
         exits.ALL_DONE,
-        ["aigul", "daniyar"],
+        ["askar", "gulnar", "aigul"],
     )
     listed = run("users", "list", "--config", str(config), "--json")
-    assert [item["role"] for item in json.loads(listed.stdout)["accounts"]] == ["operator", "operator"]
+    lines = json.loads(listed.stdout)["accounts"]
+    assert [(item["username"], item["role"], item["standing"]) for item in lines] == [
+        ("aigul", "operator", "active"),
+        ("askar", "administrator", "active"),
+        ("gulnar", "authoriser", "active"),
+    ]
     assert not any(item["one_time_password"] in listed.output for item in accounts)
     again = run("users", "reset", "aigul", "--config", str(config), "--json")
     assert json.loads(again.stdout)["accounts"][0]["one_time_password"] != accounts[0]["one_time_password"]
@@ -53,20 +64,70 @@ def test_passwords_are_printed_once(config: Path) -> None:
     ("arguments", "code", "reason"),
     [
         (["add", "aigul", "--role", "judge"], exits.NOTHING_DONE, "no such role"),
+        (["add", "aigul:judge"], exits.NOTHING_DONE, "no such role"),
         (["add", "with blank"], exits.NOTHING_DONE, "letters a-z"),
         (["add", "new", "new"], exits.SOME_FAILED, "already"),
+        (["add", "other", "--person", "a", "--person", "b"], exits.NOTHING_DONE, "one for each"),
+        (["add", "second-askar", "--person", "  ASKAR "], exits.NOTHING_DONE, "person has an account"),
         (["reset", "nobody"], exits.NOTHING_DONE, "no such account"),
     ],
 )
 def test_what_goes_wrong_is_one_line(config: Path, arguments: list[str], code: int, reason: str) -> None:
+    run("users", "add", *FIRST, "--config", str(config))
     result = run("users", *arguments, "--config", str(config))
     assert result.exit_code == code
     assert len(result.stderr.splitlines()) == 1
     assert reason in result.stderr
 
 
+@pytest.mark.parametrize("names", [["askar"], ["aigul", "daniyar"], ["askar:administrator", "aigul"]])
+def test_the_first_people_are_made_together(config: Path, names: list[str]) -> None:
+    result = run("users", "add", *names, "--config", str(config))
+    assert (result.exit_code, "made together" in result.stderr) == (exits.NOTHING_DONE, True)
+    assert json.loads(run("users", "list", "--config", str(config), "--json").stdout) == {"accounts": []}
+
+
+def test_whoever_comes_later_waits_for_a_second_person(config: Path) -> None:
+    where = ("--config", str(config))
+    first = json.loads(run("users", "add", *FIRST, *where, "--json").stdout)["accounts"]
+    later = run("users", "add", "aigul", *where)
+    assert "waits for a second person" in later.stderr
+
+    def standing() -> str:
+        lines = json.loads(run("users", "list", *where, "--json").stdout)["accounts"]
+        return str(next(line["standing"] for line in lines if line["username"] == "aigul"))
+
+    def approve(by: str, password: str) -> Result:
+        app = typer.Typer()
+        users.register(app)
+        arguments = ["users", "approve", "aigul", "--by", by, "--password-stdin", *where]
+        return CliRunner().invoke(app, arguments, input=password + "\n")
+
+    assert standing() == "pending"
+    one_time = {item["username"]: item["one_time_password"] for item in first}
+    assert "is wrong" in approve("gulnar", "wrong password").stderr
+    # whoever made the accounts has seen the one-time passwords: they prove nothing
+    assert "replace the one-time password" in approve("gulnar", one_time["gulnar"]).stderr
+    assert standing() == "pending"
+    replace_password(config, "gulnar", one_time["gulnar"], "storks over the steppe")
+    done = approve("gulnar", "storks over the steppe")
+    assert (done.exit_code, standing()) == (exits.ALL_DONE, "active"), done.output
+    assert "nothing waits" in approve("gulnar", "storks over the steppe").stderr
+
+
+def replace_password(config: Path, username: str, one_time: str, password: str) -> None:
+    """What a person does on the page at her first login."""
+    database = open_database(load_config(config).database_address())
+    try:
+        logins = LoginService(database, utc_now)
+        principal = logins.authenticate(logins.login(username, one_time, "192.0.2.1").token)
+        logins.set_password(principal, password)
+    finally:
+        database.close()
+
+
 def test_the_database_is_its_owners_alone(config: Path, tmp_path: Path) -> None:
-    run("users", "add", "aigul", "--config", str(config))
+    run("users", "add", *FIRST, "--config", str(config))
     for path in (tmp_path / "data").iterdir():
         assert path.stat().st_mode & 0o077 == 0, path.name
 

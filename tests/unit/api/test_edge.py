@@ -123,7 +123,7 @@ def test_text_the_database_does_not_take_is_the_senders_mistake(
     def refused(*_: object) -> None:
         raise DataError("SELECT", None, ValueError("text fields cannot contain NUL bytes"))
 
-    monkeypatch.setattr(clients.seeded.services.accounts, "login", refused)
+    monkeypatch.setattr(clients.seeded.services.logins, "login", refused)
     response = clients.http.post(f"{API}/auth/login", json={"username": "a\0b", "password": "x" * 12})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert "NUL" not in response.text

@@ -16,6 +16,7 @@ from api.holds import HoldTerms
 from api.replays import WriteRequest
 from api.retention import BATCH, KINDS, RetentionPolicy, RetentionSweeper, policy_of
 from api.review.cases import Role, State
+from api.review.scopes import WHOLE
 from api.store.evidence import EvidenceRepository
 from api.store.models import Account, CandidateRecord, EvidenceRecord, LedgerEntry
 from pipelines.config_evidence import RetentionConfig
@@ -104,7 +105,7 @@ def notes(seeded: Seeded, kind: str) -> list[dict[str, Any]]:
 def supervisor(seeded: Seeded) -> Any:
     with seeded.services.database.read() as session:
         account = session.scalars(select(Account).where(Account.username == "saule")).one()
-    return type("P", (), {"account_id": account.account_id, "role": Role.SUPERVISOR})()
+    return type("P", (), {"account_id": account.account_id, "role": Role.SUPERVISOR, "scope": WHOLE})()
 
 
 def request_of(principal: Any) -> WriteRequest:

@@ -1,6 +1,6 @@
-// The service's HTTP interface. The token lives in this module's memory and nowhere else.
+// The service's HTTP interface. The tokens live in this module's memory and nowhere else.
 
-/** @import { Answer, Login, Me, Reveal, Review, ReviewPage } from "./types.js" */
+/** @import { Answer, Login, LoginWays, Me, OidcBegun, Reveal, Review, ReviewPage } from "./types.js" */
 
 const BASE = "api/v1";
 const PATIENCE_MS = 20_000;
@@ -8,6 +8,13 @@ export const QUEUE_LIMIT = 50;
 
 /** @type {string | null} */
 let token = null;
+
+/** @type {string | null} */
+let refreshToken = null;
+
+/** The refresh under way: requests that find the token over at the same time wait for the same one.
+ * @type {Promise<boolean> | null} */
+let refreshing = null;
 
 /** An error the service explained (RFC 9457). */
 export class ProblemError extends Error {
@@ -26,9 +33,17 @@ export class ProblemError extends Error {
 /** The service could not be reached. */
 export class OfflineError extends Error {}
 
-/** Forgets the token. */
+/** Forgets the tokens. */
 export function forgetToken() {
   token = null;
+  refreshToken = null;
+}
+
+/** @param {Login} login */
+function keep(login) {
+  token = login.access_token;
+  refreshToken = login.refresh_token;
+  return login;
 }
 
 /**
@@ -37,9 +52,23 @@ export function forgetToken() {
  * @returns {Promise<Login>}
  */
 export async function logIn(username, password) {
-  const login = await json("POST", "auth/login", { username, password });
-  token = login.access_token;
-  return login;
+  return keep(await json("POST", "auth/login", { username, password }));
+}
+
+/** @returns {Promise<LoginWays>} */
+export const loginWays = () => json("GET", "auth/ways");
+
+/** @returns {Promise<OidcBegun>} */
+export const beginOidc = () => json("POST", "auth/oidc");
+
+/**
+ * @param {string} code
+ * @param {string} state
+ * @param {string} binding
+ * @returns {Promise<Login>}
+ */
+export async function finishOidc(code, state, binding) {
+  return keep(await json("POST", "auth/oidc/finish", { code, state, binding }));
 }
 
 /** @param {string} password */
@@ -117,6 +146,7 @@ async function json(method, path, body) {
 }
 
 /**
+ * A request; where the access token is over it is refreshed and the request sent once more.
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
@@ -124,6 +154,47 @@ async function json(method, path, body) {
  * @returns {Promise<Response>}
  */
 async function send(method, path, body, headers = {}) {
+  const used = token;
+  try {
+    return await sendOnce(method, path, body, headers);
+  } catch (error) {
+    const isOver = error instanceof ProblemError && error.status === 401 && used !== null;
+    if (!isOver || !(await isRefreshed(used))) throw error;
+    return sendOnce(method, path, body, headers);
+  }
+}
+
+/**
+ * Whether there is another token than the one that is over.
+ * @param {string} used
+ */
+async function isRefreshed(used) {
+  if (token !== used) return token !== null;
+  if (!refreshToken) return false;
+  refreshing ??= refresh(refreshToken).finally(() => (refreshing = null));
+  return refreshing;
+}
+
+/** @param {string} refresh_token */
+async function refresh(refresh_token) {
+  try {
+    const response = await sendOnce("POST", "auth/refresh", { refresh_token }, {});
+    keep(await response.json());
+    return true;
+  } catch (error) {
+    if (error instanceof ProblemError) return false;
+    throw error;
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object | undefined} body
+ * @param {Record<string, string>} headers
+ * @returns {Promise<Response>}
+ */
+async function sendOnce(method, path, body, headers) {
   const sent = { ...headers };
   if (token) sent["Authorization"] = `Bearer ${token}`;
   if (body) sent["Content-Type"] = "application/json";

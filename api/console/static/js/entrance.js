@@ -7,6 +7,9 @@ import { errorKey, heading, paragraph, show } from "./screen.js";
 
 const MIN_PASSWORD_LENGTH = 12;
 
+/** Under this name the page keeps, until she is back, what shows that she left from here. */
+const BINDING = "login-begun";
+
 /**
  * Asks for user name and password.
  * @param {(username: string, mustChangePassword: boolean) => void} onDone
@@ -19,14 +22,53 @@ export function showLogin(onDone, notice) {
     const login = await api.logIn(username.input.value, password.input.value);
     onDone(username.input.value, login.must_change_password);
   });
+  const elsewhere = h("p", {});
   const view = h(
     "section",
     { class: "entrance" },
     heading("login.title"),
     notice ? paragraph(notice, "notice") : paragraph("login.promise", "hint"),
     form,
+    elsewhere,
   );
   show(view, username.input);
+  void offerProvider(elsewhere);
+}
+
+/**
+ * Where the service has an identity provider: a button that leads there.
+ * @param {HTMLElement} place
+ */
+async function offerProvider(place) {
+  const ways = await api.loginWays().catch(() => null);
+  if (!ways?.oidc) return;
+  const name = ways.oidc;
+  const leave = async () => {
+    const begun = await api.beginOidc();
+    sessionStorage.setItem(BINDING, begun.binding);
+    location.assign(begun.authorization_url);
+  };
+  const label = bind(h("span"), () => `${t("login.elsewhere")} ${name}`);
+  place.replaceChildren(h("button", { type: "button", onclick: () => void leave().catch(() => undefined) }, label));
+}
+
+/**
+ * Ends a login that came back from the identity provider; null where none did.
+ * @returns {Promise<boolean | null>} whether she is in
+ */
+export async function comeBack() {
+  const given = new URLSearchParams(location.search);
+  const [code, state, binding] = [given.get("code"), given.get("state"), sessionStorage.getItem(BINDING)];
+  sessionStorage.removeItem(BINDING);
+  if (!state) return null;
+  history.replaceState(null, "", location.pathname);
+  if (!code || !binding) return false;
+  try {
+    await api.finishOidc(code, state, binding);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

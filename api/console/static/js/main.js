@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Desk } from "./desk.js";
 import { byId, h } from "./dom.js";
-import { showLogin, showPasswordChange } from "./entrance.js";
+import { comeBack, showLogin, showPasswordChange } from "./entrance.js";
 import { LANGUAGES, bind, currentLanguage, preferredLanguage, rememberLanguage, t, useLanguage } from "./i18n.js";
 import { button, errorKey, heading, paragraph, show } from "./screen.js";
 
@@ -77,4 +77,6 @@ function showLanguages() {
 
 await useLanguage(preferredLanguage());
 showLanguages();
-enter();
+const back = await comeBack();
+if (back) void work();
+else enter(back === false ? "login.refused" : undefined);

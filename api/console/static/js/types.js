@@ -5,8 +5,16 @@
  *
  * @typedef {object} Login
  * @property {string} access_token
+ * @property {string} refresh_token
  * @property {string} expires_at
  * @property {boolean} must_change_password
+ *
+ * @typedef {object} LoginWays
+ * @property {string | null} oidc
+ *
+ * @typedef {object} OidcBegun
+ * @property {string} authorization_url
+ * @property {string} binding
  *
  * @typedef {object} Me
  * @property {string} username

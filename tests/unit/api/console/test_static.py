@@ -93,7 +93,6 @@ def test_no_script_or_style_is_inline_and_nothing_comes_from_elsewhere() -> None
         r"document\.write\b",
         r"\beval\(",
         r"new Function\b",
-        r"\bsessionStorage\b",
         r"\bindexedDB\b",
         r"document\.cookie\b",
         r"\bpushState\b",
@@ -110,6 +109,12 @@ def test_only_the_language_is_ever_stored() -> None:
     stored = re.findall(r"localStorage\.\w+\(([^)]*)\)", _source())
     assert stored
     assert {arguments.split(",")[0] for arguments in stored} == {"STORED_AS"}
+
+
+def test_only_that_a_login_began_here_is_kept_while_she_is_away() -> None:
+    kept = re.findall(r"sessionStorage\.\w+\(([^)]*)\)", _source())
+    assert {arguments.split(",")[0] for arguments in kept} == {"BINDING"}
+    assert len(re.findall(r"\bsessionStorage\b", _source())) == len(kept)
 
 
 def test_no_picture_gets_a_text_drawn_into_it() -> None:

@@ -20,6 +20,8 @@ from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base
 from pipelines.recipes import TemplateRecipe
+from tests.api_client import FakeClock
+from tests.migrated_people import assert_old_accounts_keep_their_rights_and_log_in_again
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -206,6 +208,12 @@ def test_evidence_that_was_there_before_gets_its_records(tmp_path: Path) -> None
     ]
     assert records[0].item == item
     assert records[0].created_at == NOON
+
+
+def test_accounts_of_before_keep_their_rights_and_log_in_again(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    assert_old_accounts_keep_their_rights_and_log_in_again(engine, FakeClock())
+    engine.dispose()
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
