@@ -1,7 +1,15 @@
 """The tables, one file per group of records."""
 
+from api.store.models.after import (
+    Complaint,
+    ComplaintCandidate,
+    ContactOutcome,
+    Reexamination,
+    Retraction,
+)
 from api.store.models.base import Base
 from api.store.models.cameras import CameraDay, CameraGap, CameraReport
+from api.store.models.claims import JudgementWithdrawal, ReviewClaim
 from api.store.models.evidence import EvidenceRecord, LegalHold
 from api.store.models.lists import (
     Deployment,
@@ -33,6 +41,9 @@ __all__ = [
     "CameraGap",
     "CameraReport",
     "CandidateRecord",
+    "Complaint",
+    "ComplaintCandidate",
+    "ContactOutcome",
     "ControlItem",
     "Deployment",
     "DeploymentCamera",
@@ -41,6 +52,7 @@ __all__ = [
     "GalleryVersion",
     "IdempotentResult",
     "JudgementRecord",
+    "JudgementWithdrawal",
     "LedgerEntry",
     "LedgerHead",
     "LegalHold",
@@ -49,9 +61,12 @@ __all__ = [
     "Overlay",
     "PresentedEvidence",
     "Receipt",
+    "Reexamination",
     "ReferenceTemplate",
     "ResolutionRecord",
+    "Retraction",
     "Review",
+    "ReviewClaim",
     "ReviewListing",
     "Subject",
     "SubjectReference",

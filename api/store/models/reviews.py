@@ -98,6 +98,7 @@ class JudgementRecord(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"))
     round: Mapped[int]
     answer: Mapped[str] = mapped_column(String(16))
+    reason_code: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(500))
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
