@@ -19,11 +19,14 @@ from api.routes import (
     auth,
     cameras,
     candidates,
+    complaints,
     evidence,
     holds,
+    outcomes,
     overlays,
     previews,
     records,
+    retractions,
     reviews,
     service,
 )
@@ -73,8 +76,8 @@ def create_app(services: Services) -> Application:
     app.state.services = services
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
-    for part in parts:
+    judging = (auth, reviews, evidence, candidates, holds, retractions, outcomes, complaints)
+    for part in (*judging, cameras, previews, overlays, records, service):
         app.include_router(part.router)
     _mount_console(app)
     return app

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.cases import JUDGEABLE
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
+from api.store.claims import has_room
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -21,6 +22,7 @@ from api.store.models import (
     ReviewListing,
     Subject,
 )
+from api.store.reexaminations import is_reexamination, not_judged_before
 
 QueuePosition = tuple[datetime, str]
 """Where a page of the queue ended: `queued_at` and review id of its last row."""
@@ -151,7 +153,7 @@ class ReviewRepository:
         """Reviews the account may answer now, oldest first.
 
         Nothing but age orders them; what is left out is what she answered, was told about, or had a
-        part in listing.
+        part in listing, and what as many others have open as it needs judges.
 
         Args:
             account: an operator's.
@@ -161,7 +163,7 @@ class ReviewRepository:
         """
         query = (
             _answerable(now)
-            .where(*_uninvolved(account))
+            .where(*_uninvolved(account), has_room(account.account_id, now))
             .order_by(Review.queued_at, Review.review_id)
             .limit(limit)
         )
@@ -170,8 +172,10 @@ class ReviewRepository:
         return self._session.scalars(query).all()
 
     def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
-        """Whether the account may answer this review now."""
-        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account))
+        """Whether the account may open this review now."""
+        query = _answerable(now).where(
+            Review.review_id == review_id, *_uninvolved(account), has_room(account.account_id, now)
+        )
         return self._session.scalars(query).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
@@ -204,9 +208,10 @@ def _answerable(now: datetime) -> Select[Review]:
             CandidateRecord.state.in_([state.value for state in sorted(JUDGEABLE)]),
             CandidateRecord.expires_at > now,
             Review.queued_at <= now,
-            # Nobody judges for an entry that has left its list: nothing could come of it.
+            # Nobody judges for an entry that has left its list: nothing could come of it. What was done while
+            # it was on it can be looked at again.
             Subject.removed_at.is_(None),
-            Subject.expires_at > now,
+            or_(Subject.expires_at > now, is_reexamination()),
         )
     )
 
@@ -221,6 +226,7 @@ def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
     return [
         ~answered,
         ~told,
+        not_judged_before(account.account_id),
         Subject.requested_by_key != account.username,
         Subject.authorised_by_key != account.username,
         Deployment.requested_by_key != account.username,

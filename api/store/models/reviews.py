@@ -12,7 +12,7 @@ from api.store.models.base import Base, UtcDateTime
 
 
 class CandidateRecord(Base):
-    """A candidate, or a control in the same clothes (`control_id` set, no `event`)."""
+    """A candidate, or in the same clothes, without `event`, a control (`control_id` set) or a re-examination."""
 
     __tablename__ = "candidates"
     __table_args__ = (
@@ -38,6 +38,11 @@ class CandidateRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     hold_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+    @property
+    def is_reexamination(self) -> bool:
+        """Whether it asks again about another candidate."""
+        return self.event is None and self.control_id is None
 
 
 class Review(Base):

@@ -1,0 +1,61 @@
+"""Who has which review open. Nothing here tells anybody of another's claim but by what her list leaves out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from api.review.cases import JUDGES_NEEDED, State
+from api.store.models import CandidateRecord, JudgementRecord, Review, ReviewClaim
+
+
+class ClaimRepository:
+    """Finds and keeps claims."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of(self, review_id: str, account_id: str) -> ReviewClaim | None:
+        """The account's own claim on a review, run out or not."""
+        return self._session.get(ReviewClaim, (review_id, account_id))
+
+    def take(self, review_id: str, account_id: str, now: datetime, until: datetime) -> None:
+        """Claims a review for an account, anew where its claim has run out; a claim in force stays as it is."""
+        claim = self.of(review_id, account_id)
+        if claim is None:
+            self._session.add(
+                ReviewClaim(review_id=review_id, account_id=account_id, opened_at=now, claimed_until=until)
+            )
+        elif claim.claimed_until <= now:
+            claim.claimed_until = until
+        self._session.flush()
+
+
+def has_room(account_id: str, now: datetime) -> ColumnElement[bool]:
+    """Of reviews joined with their candidates: those the account has open, or that lack a judge still.
+
+    An answer takes the place of the claim before it, so that it changes nothing in anybody's list.
+    """
+    claim, answer = aliased(ReviewClaim), aliased(JudgementRecord)
+    answered = exists().where(
+        answer.candidate_id == CandidateRecord.candidate_id, answer.account_id == claim.account_id
+    )
+    others = (
+        select(func.count())
+        .select_from(claim)
+        .where(
+            claim.review_id == Review.review_id,
+            claim.account_id != account_id,
+            claim.claimed_until > now,
+            ~answered,
+        )
+        .scalar_subquery()
+    )
+    own = aliased(ReviewClaim)
+    mine = exists().where(
+        own.review_id == Review.review_id, own.account_id == account_id, own.claimed_until > now
+    )
+    given = case((CandidateRecord.state == State.ONE_ANSWER.value, 1), else_=0)
+    return or_(mine, others + given < JUDGES_NEEDED)
