@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
@@ -31,10 +31,10 @@ def list_complaints(
     """Complaints, those due first first."""
     found = services.complaints.complaints(principal, read_time_cursor(cursor), limit + 1, state)
     page = found[:limit]
-    last = page[-1] if len(found) > limit else None
+    more = len(found) > limit
     return ComplaintPage(
         items=[ComplaintOut.model_validate(one) for one in page],
-        next_cursor=last and time_cursor(datetime.fromisoformat(last["due_at"]), last["complaint_id"]),
+        next_cursor=_cursor_of(page[-1]) if more else None,
     )
 
 
@@ -67,3 +67,7 @@ def answer_complaint(
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
     given = ComplaintAnswer(body.outcome, body.answer, frozenset(body.retract))
     return ComplaintOut.model_validate(services.complaints.answer(principal, complaint_id, given, request))
+
+
+def _cursor_of(complaint: dict[str, Any]) -> str:
+    return time_cursor(datetime.fromisoformat(complaint["due_at"]), complaint["complaint_id"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.redress import ComplaintState
@@ -153,7 +153,7 @@ def owed(session: Session, now: datetime, outcomes_before: datetime) -> Owed:
     overdue, oldest_due = session.execute(
         select(func.count(), func.min(Complaint.due_at)).where(_unanswered(), Complaint.due_at <= now)
     ).one()
-    open_ones: Select[tuple[int]] = select(func.count()).select_from(Complaint).where(_unanswered())
+    open_ones = select(func.count()).select_from(Complaint).where(_unanswered())
     return Owed(outcomes, oldest_outcome, session.scalar(open_ones) or 0, overdue, oldest_due)
 
 

@@ -20,10 +20,15 @@ SNAPSHOT = Path(__file__).parent / "openapi.json"
 OPEN_ROUTES = {"/api/v1/auth/login", "/health", "/ready", "/.well-known/jwks.json"}
 KEYED = {
     "/api/v1/reviews/{review_id}/judgements",
+    "/api/v1/reviews/{review_id}/undo",
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",
     "/api/v1/candidates/{candidate_id}/holds",
     "/api/v1/candidates/{candidate_id}/holds/{hold_id}/lift",
+    "/api/v1/candidates/{candidate_id}/retraction",
+    "/api/v1/candidates/{candidate_id}/outcomes",
+    "/api/v1/complaints",
+    "/api/v1/complaints/{complaint_id}/answer",
 }
 
 
