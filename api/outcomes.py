@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from api.accounts import Principal
 from api.clock import Clock
@@ -22,6 +22,8 @@ from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository, OutboxRepository
 from api.store.models import ContactOutcome
+
+_LATER: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class OutcomeService:
             outbox = OutboxRepository(session)
             if outbox.receipt(candidate_id) is None:
                 raise ConflictError("not_confirmed", "only what was confirmed can have led to a contact")
-            corrects = bool(outcomes.of_candidate(candidate_id))
+            earlier = outcomes.of_candidate(candidate_id)
+            corrects = bool(earlier)
             if corrects and not note:
                 raise UnprocessableError("note_needed", "say in `note` why the earlier report is corrected")
             row = ContactOutcome(
@@ -85,7 +88,8 @@ class OutcomeService:
                 candidate_id=candidate_id,
                 outcome=result.value,
                 reported_by=principal.account_id,
-                reported_at=now,
+                # The newest counts, whatever the clock did in between.
+                reported_at=max([now, *(one.reported_at + _LATER for one in earlier)]),
                 note=note,
             )
             outcomes.add(row)

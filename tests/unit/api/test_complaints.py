@@ -12,17 +12,19 @@ from sqlalchemy import select, text, true
 from sqlalchemy.exc import DBAPIError
 
 from api.review.cases import Role
+from api.review.policies import ReviewPolicy
 from api.store.models import LedgerEntry, LegalHold
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import CAMERA, seed
 from tests.unit.api.test_clockwork import judged_same
 
 FRESH = ("marat", "zarina")
+POLICY = ReviewPolicy(hold=timedelta(0), control_share=0.0, control_spread=timedelta(0))
 
 
 @pytest.fixture
 def clients(tmp_path: Path, clock: FakeClock, chance: FakeChance) -> Iterator[Clients]:
-    seeded = seed(tmp_path, clock=clock, chance=chance)
+    seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
     seeded.one_time_passwords["zarina"] = seeded.services.accounts.add("zarina", Role.OPERATOR)
     seeded.one_time_passwords["boss"] = seeded.services.accounts.add("boss", Role.SUPERVISOR)
     made = Clients(seeded)
