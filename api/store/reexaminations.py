@@ -26,7 +26,9 @@ def not_judged_before(account_id: str) -> ColumnElement[bool]:
     """Of candidates: those whose pictures the account has neither judged nor been told about under another id."""
     asked, sibling = aliased(Reexamination), aliased(Reexamination)
     judged, told = aliased(JudgementRecord), aliased(Disclosure)
-    again = select(sibling.candidate_id).where(sibling.original_id == asked.original_id)
+    again = (
+        select(sibling.candidate_id).where(sibling.original_id == asked.original_id).correlate_except(sibling)
+    )
     return ~exists().where(
         asked.candidate_id == CandidateRecord.candidate_id,
         or_(

@@ -76,6 +76,18 @@ def test_an_answer_takes_the_place_of_its_claim(clients: Clients, clock: FakeClo
     assert second.queue() == []
 
 
+def test_an_answer_to_something_else_frees_nothing(clients: Clients, clock: FakeClock) -> None:
+    first, second, third = people(clients)
+    for person in (first, second):
+        review_id = opened(person)
+        clock.forward(seconds=2)
+        assert person.answer(review_id, "same_person").status_code == 201
+    clients.seeded.take_in(2)
+    opened(first)
+    opened(second)
+    assert third.queue() == []
+
+
 def test_a_claim_does_not_grow_by_looking_again(clients: Clients, clock: FakeClock) -> None:
     first, second, third = people(clients)
     review_id = opened(first)

@@ -165,6 +165,21 @@ def test_nobody_in_time_and_it_is_put_before_judges_again(
     assert finding(saule, complaint)[1] == "not_same"
 
 
+def test_who_looked_again_at_one_may_look_again_at_another_and_not_twice_at_the_same(
+    clients: Clients, confirmed: str
+) -> None:
+    saule = clients.login("saule")
+    filed(saule, candidate_id=confirmed)
+    looked_at_again(clients, "same_person", "same_person")
+    other = judged_same(clients, 2)
+    assert clients.seeded.services.hold_clock.run_once() == 1
+    filed(saule, candidate_id=other)
+    filed(saule, candidate_id=confirmed)  # a second complaint about the first
+    assert clients.seeded.services.reexaminer.run_once() == 2
+    for username in FRESH:
+        assert len(clients.login(username).queue()) == 1
+
+
 def test_by_place_and_time(clients: Clients, clock: FakeClock, confirmed: str) -> None:
     saule = clients.login("saule")
     now = clock()
