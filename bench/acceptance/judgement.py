@@ -53,6 +53,7 @@ def sequences() -> Iterator[Figure]:
     yield from tests_pass(
         "sequences on the desk over SQLite, and builds without a guard",
         "tests/unit/api/test_desk_sequences.py",
+        "tests/system/api/test_judging.py::test_no_long_sequence_on_sqlite_confirms_without_two_people_apart",
     )
 
 

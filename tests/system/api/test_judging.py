@@ -16,7 +16,7 @@ from bench.acceptance.judgement import clients, measure_kills
 from bench.acceptance.lines import Figure
 from bench.live.judging_storm import StormPlan
 from tests.api_client import Clients
-from tests.desk_sequences import SETTINGS, bench, sequences
+from tests.desk_sequences import LONG, SETTINGS, bench, sequences
 from tests.redis_server import find_kind
 from tests.seeds import seed
 from tests.system import postgres_cluster
@@ -71,6 +71,11 @@ def test_many_clients_at_once_on_postgresql(url: str) -> None:
 
 def test_what_the_service_said_it_did_it_did_however_often_it_is_killed() -> None:
     assert failed(measure_kills(10, redis())) == []
+
+
+def test_no_long_sequence_on_sqlite_confirms_without_two_people_apart(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        run_state_machine_as_test(sequences(made), settings=LONG)
 
 
 def test_no_sequence_on_postgresql_confirms_without_two_people_apart(tmp_path: Path, url: str) -> None:
