@@ -181,8 +181,9 @@ class ComplaintService:
                 raise ConflictError("already_answered", "this complaint is answered")
             about = [link.candidate_id for link in complaints.links(complaint_id)]
             _check_apart(session, principal, about)
-            retracted = self._retract(session, principal, complaint, about, given, now)
+            # Holds before the ledger's head, as whoever lifts one locks them: no two wait for each other.
             _close(session, principal, complaint, given, now)
+            retracted = self._retract(session, principal, complaint, about, given, now)
             detail = {"outcome": given.outcome.value, "retracted": retracted}
             _note(session, "complaint_answered", now, principal, complaint, detail)
             result = complaint_document(session, complaint)

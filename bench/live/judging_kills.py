@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,14 +105,13 @@ class _Run:
 
     def _under_fire(self, act: Callable[[], None] | None, within_seconds: float) -> None:
         """The service is killed while somebody waits for its reply; she asks again until she has one."""
-        waiting = threading.Thread(target=act) if act else None
-        if waiting:
-            waiting.start()
-        time.sleep(self._chance.uniform(0.0, within_seconds))
-        self._here.site.kill_service()
-        self._here.site.start_service()
-        if waiting:
-            waiting.join()
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(act) if act else None
+            time.sleep(self._chance.uniform(0.0, within_seconds))
+            self._here.site.kill_service()
+            self._here.site.start_service()
+            if waiting:
+                waiting.result()
 
     def _answer(self, who: Person, candidate: str, review: str) -> None:
         key = uuid.uuid4().hex

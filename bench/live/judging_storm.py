@@ -8,11 +8,14 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from api.review.cases import Role
 from api.store.models import JudgementRecord, Review, ReviewClaim
@@ -22,6 +25,8 @@ from bench.live.judging_site import JudgingSite, Person
 SEED = 20261130
 LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 120.0
+NO_REPLY = 599
+"""Stands for a status where there was none."""
 _ANSWERS = ("same_person",) * 7 + ("different",) * 2 + ("cannot_tell",)
 
 
@@ -103,7 +108,8 @@ def storm(here: JudgingSite, plan: StormPlan) -> StormSeen:
         thread.start()
     until = time.monotonic() + plan.seconds
     while time.monotonic() < until:
-        here.bring_in()
+        with suppress(OperationalError):  # SQLite's one writer was taken for too long; the next comes soon
+            here.bring_in()
         time.sleep(0.1)
     stop.set()
     for thread in threads:
@@ -129,7 +135,10 @@ class _Client:
         acts: tuple[Callable[[], None], ...] = judge if name.startswith("op-") else oversee
         with self._person.http:
             while not stop.is_set():
-                self._chance.choices(acts, (19, 1)[: len(acts)])[0]()
+                try:
+                    self._chance.choices(acts, (19, 1)[: len(acts)])[0]()
+                except httpx.TransportError:
+                    self._seen.statuses[("no reply", NO_REPLY)] += 1
 
     def _judge(self) -> None:
         page = self._heard("queue", self._person.get("/reviews?limit=20"))
