@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.ledger.chain import LedgerError, check_chain
+from api.ledger.chain import Entry, LedgerError, check_chain
 from api.ledger.verify import (
     ReceiptError,
     load_keys,
@@ -127,18 +127,18 @@ def _audit_stream(
         try:
             if schema == RETRACTED_SCHEMA:
                 retraction = verify_retraction(retraction_in_event(event), keys)
-                number, known = str(retraction.claims["jti"]), retractions
+                number = str(retraction.claims["jti"])
                 audit.early += seen[retraction.receipt_id] == 0
             else:
                 token = receipt_in_event(event)
                 claims = verify_receipt(token, keys, at=_issued_at(token)).claims
-                number, known = str(claims["jti"]), receipts
+                number = str(claims["jti"])
                 of_candidate.setdefault(claims["candidate"]["candidate_id"], set()).add(number)
         except ReceiptError:
             audit.unverified += 1
             continue
         seen[number] += 1
-        audit.unknown += number not in known
+        audit.unknown += number not in (retractions if schema == RETRACTED_SCHEMA else receipts)
     audit.unsent = sum(seen[number] == 0 for number in (*receipts, *retractions))
     audit.repeated = sum(seen.values()) - len(seen)
     audit.twice = sum(len(numbers) > 1 for numbers in of_candidate.values())
@@ -159,7 +159,7 @@ def _issued_at(token: str) -> datetime:
 
 
 def _chain(ledger: LedgerRepository) -> str:
-    entries = []
+    entries: list[Entry] = []
     while page := ledger.page(len(entries), _PAGE):
         entries += page
     try:

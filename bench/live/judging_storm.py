@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -152,7 +152,7 @@ class _Client:
         self._heard("answer", self._person.answer(review, answer, key))
         if self._chance.random() < 0.2:  # as if the reply had been lost
             self._heard("answer again", self._person.answer(review, answer, key))
-        if self._chance.random() < 0.1:
+        if self._chance.random() < 0.3:
             self._heard("undo", self._person.post(f"/reviews/{review}/undo", {}))
         if self._chance.random() < 0.1:
             self._heard("reveal", self._person.get(f"/reviews/{review}/reveal"))
@@ -194,5 +194,6 @@ def _hurried(here: JudgingSite) -> int:
                 & (ReviewClaim.account_id == JudgementRecord.account_id),
             )
         )
-        look = timedelta(seconds=LOOK_SECONDS)
-        return sum(opened is None or answered < opened + look for answered, opened in found)
+        looked: list[tuple[datetime, datetime | None]] = [(answered, opened) for answered, opened in found]
+    look = timedelta(seconds=LOOK_SECONDS)
+    return sum(opened is None or answered < opened + look for answered, opened in looked)
