@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.accounts import AccountService
-from api.after_watch import AfterWatch
+from api.after import AfterServices, build_after
 from api.background import Background, BackgroundLoop
 from api.camera_watch import CameraWatch
 from api.cameras import CameraService
 from api.clock import Clock, Draw, draw
 from api.clockwork import ExpirySweeper, HoldClock, Issuer
-from api.complaints import ComplaintService
 from api.controls import ControlLibrary
 from api.desk import ReviewDesk
 from api.evidence import EvidenceCabinet
@@ -21,7 +20,6 @@ from api.holds import HoldService
 from api.intake import Intake
 from api.keys.store import KeyStore
 from api.metrics import ServiceMetrics
-from api.outcomes import OutcomeService
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
@@ -29,16 +27,13 @@ from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
 from api.records import RecordService
-from api.reexaminations import Reexaminer
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
-from api.retractions import RetractionService
 from api.settings import Settings
 from api.store.engine import Database
 from api.store.open import open_database
 from api.stream import Bus, connect_bus
 from api.template_watch import TemplateWatch
-from api.undo import AnswerUndo
 from api.vault import SubjectVault
 from pipelines.events import utc_now
 from pipelines.tracing import tracing_from
@@ -66,13 +61,8 @@ class Services:
     keys: KeyStore
     accounts: AccountService
     desk: ReviewDesk
-    undo: AnswerUndo
     oversight: Oversight
-    retractions: RetractionService
-    outcomes: OutcomeService
-    complaints: ComplaintService
-    reexaminer: Reexaminer
-    after_watch: AfterWatch
+    after: AfterServices
     records: RecordService
     references: ReferenceService
     controls: ControlLibrary
@@ -116,7 +106,7 @@ class Services:
 
     def notices(self) -> list[str]:
         """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
-        notices = self.after_watch.notices()
+        notices = self.after.watch.notices()
         waiting = len(self.templates.notices) if self.templates else 0
         if waiting:
             notices.append(
@@ -154,10 +144,9 @@ def build_services(
     intake = Intake(database, keys, controls, policy, clock)
     issuer = Issuer(settings.issuer, keys, policy)
     hold_clock = HoldClock(database, issuer, clock)
-    retractions = RetractionService(database, issuer, clock)
     metrics = ServiceMetrics()
     sweeper = ExpirySweeper(database, policy, clock, metrics.not_judged)
-    after_watch = AfterWatch(database, policy, clock)
+    after = build_after(database, issuer, clock, chance)
     bus = _bus(settings, intake, keys, metrics)
     outbox = OutboxPublisher(database, bus, clock) if bus else None
     records = RecordService(database, vault, clock)
@@ -177,13 +166,8 @@ def build_services(
             database, clock, session_lifetime=settings.session_lifetime, passwords=passwords
         ),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
-        undo=AnswerUndo(database, retractions, policy, clock),
         oversight=Oversight(database, vault, policy, clock),
-        retractions=retractions,
-        outcomes=OutcomeService(database, policy, clock),
-        complaints=ComplaintService(database, retractions, policy, clock),
-        reexaminer=Reexaminer(database, policy, clock, chance),
-        after_watch=after_watch,
+        after=after,
         records=records,
         references=references,
         controls=controls,
@@ -209,7 +193,7 @@ def build_services(
     if settings.run_background:
         services = replace(services, background=_background(services))
     metrics.watch(database, services.readiness, clock)
-    metrics.watch_owed(lambda: after_watch.owed, policy, clock)
+    metrics.watch_owed(lambda: after.watch.owed, policy, clock)
     return services
 
 
@@ -247,8 +231,8 @@ def _background(services: Services) -> Background:
     loops = [
         BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
-        BackgroundLoop("redress", services.reexaminer.run_once, REDRESS_INTERVAL_SECONDS),
-        BackgroundLoop("chasing", services.after_watch.run_once, CHASE_INTERVAL_SECONDS),
+        BackgroundLoop("redress", services.after.reexaminer.run_once, REDRESS_INTERVAL_SECONDS),
+        BackgroundLoop("chasing", services.after.watch.run_once, CHASE_INTERVAL_SECONDS),
         BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:

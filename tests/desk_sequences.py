@@ -239,7 +239,7 @@ class _Sequences(RuleBasedStateMachine):
         about = (principal, self.candidate_id)
         if action == "retract":
             code = RetractionCode.MISTAKEN_IDENTITY
-            self._taken(services.retractions.retract, *about, code, "why", self._request(principal))
+            self._taken(services.after.retractions.retract, *about, code, "why", self._request(principal))
         elif action == "see":
             if self._taken(services.oversight.candidate, *about):
                 self.told.add(who)
@@ -320,7 +320,7 @@ class _Sequences(RuleBasedStateMachine):
         """Whether her answer counts no more; a retraction leaves it where it is, and the receipt void."""
         principal = self._who(who, session)
         try:
-            done = self.bench.services.undo.take_back(
+            done = self.bench.services.after.undo.take_back(
                 principal, self.review_id, None, self._request(principal)
             )
         except REFUSED:

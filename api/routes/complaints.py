@@ -29,7 +29,7 @@ def list_complaints(
     state: Annotated[ComplaintState | None, Query()] = None,
 ) -> ComplaintPage:
     """Complaints, those due first first."""
-    found = services.complaints.complaints(principal, read_time_cursor(cursor), limit + 1, state)
+    found = services.after.complaints.complaints(principal, read_time_cursor(cursor), limit + 1, state)
     page = found[:limit]
     more = len(found) > limit
     return ComplaintPage(
@@ -41,7 +41,7 @@ def list_complaints(
 @router.get("/{complaint_id}", responses=documented(401, 403, 404))
 def get_complaint(complaint_id: ComplaintId, principal: Overseer, services: ServicesDep) -> ComplaintOut:
     """One complaint, and what fresh judges found of each candidate it is about."""
-    return ComplaintOut.model_validate(services.complaints.complaint(principal, complaint_id))
+    return ComplaintOut.model_validate(services.after.complaints.complaint(principal, complaint_id))
 
 
 @router.post("", status_code=201, responses=documented(400, 401, 403, 404, 409))
@@ -51,7 +51,7 @@ def file_complaint(
     """Takes a complaint for a person: what it is about is put before two fresh judges."""
     request = WriteRequest.of(principal.account_id, key, "POST /complaints", body.model_dump(mode="json"))
     grievance = Grievance(body.candidate_id, body.camera_id, body.from_at, body.to_at, body.reference)
-    return ComplaintOut.model_validate(services.complaints.file(principal, grievance, request))
+    return ComplaintOut.model_validate(services.after.complaints.file(principal, grievance, request))
 
 
 @router.post("/{complaint_id}/answer", responses=documented(400, 401, 403, 404, 409))
@@ -66,7 +66,9 @@ def answer_complaint(
     action = f"POST /complaints/{complaint_id}/answer"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
     given = ComplaintAnswer(body.outcome, body.answer, frozenset(body.retract))
-    return ComplaintOut.model_validate(services.complaints.answer(principal, complaint_id, given, request))
+    return ComplaintOut.model_validate(
+        services.after.complaints.answer(principal, complaint_id, given, request)
+    )
 
 
 def _cursor_of(complaint: dict[str, Any]) -> str:

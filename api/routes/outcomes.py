@@ -29,7 +29,7 @@ def list_awaited_outcomes(
     principal: Overseer, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
 ) -> AwaitedOutcomePage:
     """Confirmed matches of which nobody has said in time what came of them, oldest first."""
-    found = services.outcomes.awaited(principal, read_time_cursor(cursor), limit + 1)
+    found = services.after.outcomes.awaited(principal, read_time_cursor(cursor), limit + 1)
     page = found[:limit]
     more = len(found) > limit
     return AwaitedOutcomePage(
@@ -49,7 +49,7 @@ def list_awaited_outcomes(
 @router.get("/candidates/{candidate_id}/outcomes", responses=documented(401, 403, 404))
 def list_outcomes(candidate_id: CandidateId, principal: Overseer, services: ServicesDep) -> OutcomeList:
     """Every report about the candidate, oldest first; the last one counts."""
-    found = services.outcomes.outcomes(principal, candidate_id)
+    found = services.after.outcomes.outcomes(principal, candidate_id)
     return OutcomeList(items=[OutcomeOut.model_validate(one) for one in found])
 
 
@@ -66,5 +66,5 @@ def report_outcome(
     """Keeps what the contact showed; a further report corrects the one before and says why."""
     action = f"POST /candidates/{candidate_id}/outcomes"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    done = services.outcomes.report(principal, candidate_id, body.outcome, body.note, request)
+    done = services.after.outcomes.report(principal, candidate_id, body.outcome, body.note, request)
     return OutcomeKept.model_validate(done)

@@ -19,7 +19,7 @@ CandidateId = Annotated[str, Path(max_length=64)]
 @router.get("", responses=documented(401, 403, 404))
 def get_retraction(candidate_id: CandidateId, principal: Overseer, services: ServicesDep) -> RetractionOut:
     """The retraction of the candidate's confirmed match."""
-    return RetractionOut.model_validate(services.retractions.retraction(principal, candidate_id))
+    return RetractionOut.model_validate(services.after.retractions.retraction(principal, candidate_id))
 
 
 @router.post("", status_code=201, responses=documented(400, 401, 403, 404, 409))
@@ -33,5 +33,5 @@ def retract(
     """From now on the confirmed match may not be acted on; whoever reads the stream is told."""
     action = f"POST /candidates/{candidate_id}/retraction"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    done = services.retractions.retract(principal, candidate_id, body.reason_code, body.reason, request)
+    done = services.after.retractions.retract(principal, candidate_id, body.reason_code, body.reason, request)
     return RetractionOut.model_validate(done)

@@ -58,7 +58,7 @@ def undo(
     """Takes this operator's answer back; where a receipt rests on it by now, that is retracted."""
     action = f"POST /reviews/{review_id}/undo"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    return UndoOut.model_validate(services.undo.take_back(principal, review_id, body.reason, request))
+    return UndoOut.model_validate(services.after.undo.take_back(principal, review_id, body.reason, request))
 
 
 @router.get("/{review_id}/reveal", responses=documented(401, 403, 404))

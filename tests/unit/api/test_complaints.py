@@ -53,7 +53,7 @@ def answered(person: Person, complaint: dict[str, Any], outcome: str, *retract: 
 
 def looked_at_again(clients: Clients, *answers: str) -> None:
     """The re-examination is ordered, and fresh judges answer."""
-    assert clients.seeded.services.reexaminer.run_once() == 1
+    assert clients.seeded.services.after.reexaminer.run_once() == 1
     for username, answer in zip(FRESH, answers, strict=True):
         person = clients.login(username)
         (review,) = person.queue()
@@ -98,7 +98,7 @@ def test_judges_cannot_tell_it_from_any_other_and_the_first_ones_do_not_see_it(
     clients: Clients, confirmed: str
 ) -> None:
     filed(clients.login("saule"), candidate_id=confirmed)
-    clients.seeded.services.reexaminer.run_once()
+    clients.seeded.services.after.reexaminer.run_once()
     for username in ("aigul", "daniyar"):
         assert clients.login(username).queue() == []
     clients.seeded.take_in(2)
@@ -114,7 +114,7 @@ def test_a_first_judge_is_refused_even_where_the_list_forgets(
     clients: Clients, confirmed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filed(clients.login("saule"), candidate_id=confirmed)
-    clients.seeded.services.reexaminer.run_once()
+    clients.seeded.services.after.reexaminer.run_once()
     monkeypatch.setattr("api.store.reviews.not_judged_before", lambda _: true())
     aigul = clients.login("aigul")
     (review,) = aigul.queue()
@@ -142,7 +142,7 @@ def test_what_is_still_being_decided_is_looked_at_again_once_it_has_ended(client
     candidate_id = clients.seeded.take_in()
     saule = clients.login("saule")
     complaint = filed(saule, candidate_id=candidate_id)
-    assert clients.seeded.services.reexaminer.run_once() == 0
+    assert clients.seeded.services.after.reexaminer.run_once() == 0
     first = clients.login("aigul")
     assert first.answer(first.queue()[0]["review_id"], "different").status_code == 201
     looked_at_again(clients, "different", "different")
@@ -156,10 +156,10 @@ def test_nobody_in_time_and_it_is_put_before_judges_again(
     saule = clients.login("saule")
     complaint = filed(saule, candidate_id=confirmed)
     services = clients.seeded.services
-    assert services.reexaminer.run_once() == 1
+    assert services.after.reexaminer.run_once() == 1
     clock.forward(hours=1)
     assert services.sweeper.run_once() == 1
-    assert services.reexaminer.run_once() == 0
+    assert services.after.reexaminer.run_once() == 0
     clock.forward(hours=4)
     looked_at_again(clients, "different", "different")
     assert finding(saule, complaint)[1] == "not_same"
@@ -175,7 +175,7 @@ def test_who_looked_again_at_one_may_look_again_at_another_and_not_twice_at_the_
     assert clients.seeded.services.hold_clock.run_once() == 1
     filed(saule, candidate_id=other)
     filed(saule, candidate_id=confirmed)  # a second complaint about the first
-    assert clients.seeded.services.reexaminer.run_once() == 2
+    assert clients.seeded.services.after.reexaminer.run_once() == 2
     for username in FRESH:
         assert len(clients.login(username).queue()) == 1
 
@@ -249,7 +249,7 @@ def test_where_the_entry_is_gone_it_is_said_and_answered_all_the_same(
     complaint = filed(saule, candidate_id=confirmed)
     with clients.seeded.services.database.write() as session:
         session.execute(text("UPDATE subjects SET removed_at = created_at"))
-    assert clients.seeded.services.reexaminer.run_once() == 0
+    assert clients.seeded.services.after.reexaminer.run_once() == 0
     assert finding(saule, complaint)[1] == "impossible"
     assert answered(saule, complaint, "upheld").status_code == 200
 
@@ -260,7 +260,7 @@ def test_an_overdue_answer_is_told(clients: Clients, clock: FakeClock, confirmed
     due = datetime.fromisoformat(complaint["due_at"]).astimezone(UTC)
     assert due - clock() == timedelta(days=15)
     clock.forward(days=17)
-    watch = clients.seeded.services.after_watch
+    watch = clients.seeded.services.after.watch
     watch.run_once()
     assert (watch.owed.complaints, watch.owed.overdue) == (1, 1)
     assert any("1 complaints are overdue, the oldest since 2 days" in one for one in watch.notices())

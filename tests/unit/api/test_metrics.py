@@ -84,7 +84,7 @@ class TestMetrics:
         seeded.take_in(1)
         clock.forward(hours=2)
         assert seeded.services.sweeper.run_once() == 1
-        seeded.services.after_watch.owed = Owed(2, clock() - timedelta(hours=25), 3, 1, clock())
+        seeded.services.after.watch.owed = Owed(2, clock() - timedelta(hours=25), 3, 1, clock())
         text = text_of(seeded)
         assert "aiqyn_candidates_not_judged_total 1.0" in text
         assert "aiqyn_outcomes_missing 2.0" in text

@@ -46,14 +46,14 @@ def test_an_outcome_is_owed_after_its_time_and_asked_for_until_it_is_told(
     saule = clients.login("saule")
     (owed,) = saule.get("/outcomes/awaited").json()["items"]
     assert (owed["candidate_id"], owed["overdue_seconds"]) == (confirmed, 6 * 3600)
-    services.after_watch.run_once()
+    services.after.watch.run_once()
     (early,) = services.notices()
     clock.forward(hours=72)
     (late,) = services.notices()
     assert "1 confirmed matches have no outcome, the oldest for 6 hours longer" in early
     assert "the oldest for 3 days longer" in late
     assert report(clients.login("saule"), confirmed, "true_alert").status_code == 201
-    services.after_watch.run_once()
+    services.after.watch.run_once()
     assert services.notices() == []
 
 
