@@ -22,6 +22,8 @@ from weights.catalog import load_catalog
 from weights.store import WeightStore
 
 KILLS = 100
+FEWER_KILLS = 20
+"""On the other database, besides."""
 
 
 def measure() -> Iterator[Figure]:
@@ -32,16 +34,31 @@ def measure() -> Iterator[Figure]:
         yield from clients("PostgreSQL", {"database_url": url})
 
 
-def measure_kills(kills: int = KILLS, server: RedisServer | None = None) -> Iterator[Figure]:
+def measure_kills() -> Iterator[Figure]:
     """Line 6: the service killed around judgement, hold, outbox, undo and retraction."""
+    yield from killed("SQLite", {}, KILLS)
+    with postgres.running() as url:
+        yield from killed("PostgreSQL", {"database_url": url}, FEWER_KILLS)
+
+
+def killed(
+    name: str, api: Mapping[str, object], kills: int, server: RedisServer | None = None
+) -> Iterator[Figure]:
+    """The service killed so often.
+
+    Args:
+        name: of the database.
+        api: settings of the service that choose it.
+        kills: how often, spread over all moments.
+        server: the program of Redis; the one the embedded stack would use where None.
+    """
+    settings = {**judging_kills.SERVICE, **api}
     with (
         tempfile.TemporaryDirectory(prefix="aiqyn-") as folder,
-        judging_site(
-            Path(folder), server or _usual_server(), judging_kills.SERVICE, judging_kills.PEOPLE
-        ) as here,
+        judging_site(Path(folder), server or _usual_server(), settings, judging_kills.PEOPLE) as here,
     ):
         told = judging_kills.killed(here, kills)
-    yield from kill_figures(kills, told)
+    yield from kill_figures(name, kills, told)
 
 
 def sequences() -> Iterator[Figure]:
@@ -96,17 +113,17 @@ def storm_figures(name: str, plan: StormPlan, seen: StormSeen) -> Iterator[Figur
     yield from audit_figures(name, seen.audit)
 
 
-def kill_figures(kills: int, told: Told) -> Iterator[Figure]:
+def kill_figures(name: str, kills: int, told: Told) -> Iterator[Figure]:
     """What a run of kills shows."""
     for moment in MOMENTS:
-        yield at_least(f"kills around {moment}", told.kills[moment], kills // len(MOMENTS))
-    yield equals("answers that were taken and forgotten", told.forgotten, 0)
-    yield equals("two answers that confirmed nothing", told.unconfirmed, 0)
-    yield equals("confirmed although an answer was taken back", told.confirmed_undone, 0)
-    yield equals("retractions that were promised and forgotten", told.unretracted, 0)
-    yield at_least("answers taken back", len(told.undone), 1)
-    yield at_least("retractions", told.audit.retractions, 1)
-    yield from audit_figures("after the kills", told.audit)
+        yield at_least(f"{name}: kills around {moment}", told.kills[moment], kills // len(MOMENTS))
+    yield equals(f"{name}: answers that were taken and forgotten", told.forgotten, 0)
+    yield equals(f"{name}: two answers that confirmed nothing", told.unconfirmed, 0)
+    yield equals(f"{name}: confirmed although an answer was taken back", told.confirmed_undone, 0)
+    yield equals(f"{name}: retractions that were promised and forgotten", told.unretracted, 0)
+    yield at_least(f"{name}: answers taken back", len(told.undone), 1)
+    yield at_least(f"{name}: retractions", told.audit.retractions, 1)
+    yield from audit_figures(name, told.audit)
 
 
 def audit_figures(name: str, audit: Audit) -> Iterator[Figure]:

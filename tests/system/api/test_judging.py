@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aiqyn.embedded.redis_server import RedisServer
 from api.review.cases import Role
-from bench.acceptance.judgement import clients, measure_kills
+from bench.acceptance.judgement import clients, killed
 from bench.acceptance.lines import Figure
 from bench.live.judging_storm import StormPlan
 from tests.api_client import Clients
@@ -70,7 +70,11 @@ def test_many_clients_at_once_on_postgresql(url: str) -> None:
 
 
 def test_what_the_service_said_it_did_it_did_however_often_it_is_killed() -> None:
-    assert failed(measure_kills(10, redis())) == []
+    assert failed(killed("SQLite", {}, 10, redis())) == []
+
+
+def test_and_on_postgresql(url: str) -> None:
+    assert failed(killed("PostgreSQL", {"database_url": url}, 5, redis())) == []
 
 
 def test_no_long_sequence_on_sqlite_confirms_without_two_people_apart(tmp_path: Path) -> None:

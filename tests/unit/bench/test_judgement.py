@@ -25,7 +25,7 @@ def failed_storm(seen: StormSeen) -> list[str]:
 
 
 def failed_kills(told: Told) -> list[str]:
-    return [figure.name for figure in kill_figures(10, told) if not figure.passed]
+    return [figure.name for figure in kill_figures("SQLite", 10, told) if not figure.passed]
 
 
 def test_good_runs_pass() -> None:
@@ -52,11 +52,11 @@ def test_what_goes_wrong_among_clients_is_told(changes: dict[str, Any], name: st
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"forgotten": 1}, "answers that were taken and forgotten"),
-        ({"unconfirmed": 1}, "two answers that confirmed nothing"),
-        ({"confirmed_undone": 1}, "confirmed although an answer was taken back"),
-        ({"unretracted": 1}, "retractions that were promised and forgotten"),
-        ({"kills": Counter(dict.fromkeys(MOMENTS[1:], 2))}, "kills around judgement"),
+        ({"forgotten": 1}, "SQLite: answers that were taken and forgotten"),
+        ({"unconfirmed": 1}, "SQLite: two answers that confirmed nothing"),
+        ({"confirmed_undone": 1}, "SQLite: confirmed although an answer was taken back"),
+        ({"unretracted": 1}, "SQLite: retractions that were promised and forgotten"),
+        ({"kills": Counter(dict.fromkeys(MOMENTS[1:], 2))}, "SQLite: kills around judgement"),
     ],
 )
 def test_what_a_kill_costs_is_told(changes: dict[str, Any], name: str) -> None:
@@ -79,4 +79,4 @@ def test_what_a_kill_costs_is_told(changes: dict[str, Any], name: str) -> None:
 def test_what_records_and_stream_do_not_agree_on_is_told(changes: dict[str, Any], name: str) -> None:
     audit = replace(AUDIT, **changes)
     assert failed_storm(replace(SEEN, audit=audit)) == [f"SQLite: {name}"]
-    assert failed_kills(replace(TOLD, audit=audit)) == [f"after the kills: {name}"]
+    assert failed_kills(replace(TOLD, audit=audit)) == [f"SQLite: {name}"]
