@@ -16,7 +16,7 @@ from tests.system.console_desk import Service, launch, running_service, seat
 
 pytestmark = pytest.mark.system
 
-POLICY = ReviewPolicy(hold=timedelta(minutes=5), control_share=0.0, minimum_look=timedelta(seconds=1))
+POLICY = ReviewPolicy(hold=timedelta(minutes=5), control_share=0.0, minimum_look=timedelta(seconds=3))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_an_answer_too_soon_is_said_and_may_be_given_again_and_taken_back(
         operator.page.keyboard.press("1")
         state = operator.page.locator(".answers .state")
         expect(state).to_contain_text("Look at the pictures a little longer")
-        operator.page.wait_for_timeout(1100)
+        operator.page.wait_for_timeout(3100)
         operator.answer("1")
         operator.page.get_by_role("button", name="Take my answer back").click()
         said = operator.page.locator(".revealed .state")
