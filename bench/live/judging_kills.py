@@ -96,8 +96,8 @@ class _Run:
             self._wait_until_confirmed(candidate)
             self._under_fire(None, 0.1)
         elif moment == "undo":
-            time.sleep(self._chance.choice([0.0, HOLD_SECONDS, 2 * HOLD_SECONDS]))
-            self._under_fire(lambda: self._undo(second, candidate, review), 0.03)
+            time.sleep(self._chance.choice([0.0, 0.0, HOLD_SECONDS]))
+            self._under_fire(lambda: self._undo(second, candidate, review), 0.15)
         elif moment == "retraction":
             self._wait_until_confirmed(candidate)
             self._under_fire(lambda: self._retract(candidate), 0.03)
