@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from api.review.cases import JUDGES_NEEDED, State
@@ -26,13 +26,23 @@ class ClaimRepository:
         return self._session.get(ReviewClaim, (review_id, account_id))
 
     def take(self, review_id: str, account_id: str, now: datetime, until: datetime) -> None:
-        """Claims a review for an account, anew where its claim has run out; a claim in force stays as it is."""
+        """Claims a review for an account, anew where its claim has run out; a claim in force stays as it is.
+
+        Whoever opens another review lets go of the one before: nobody looks at two at once, or keeps a queue from others.
+        """
         claim = self.of(review_id, account_id)
+        if claim is not None and claim.claimed_until > now:
+            return
+        self._session.execute(
+            update(ReviewClaim)
+            .where(ReviewClaim.account_id == account_id, ReviewClaim.claimed_until > now)
+            .values(claimed_until=now)
+        )
         if claim is None:
             self._session.add(
                 ReviewClaim(review_id=review_id, account_id=account_id, opened_at=now, claimed_until=until)
             )
-        elif claim.claimed_until <= now:
+        else:
             claim.claimed_until = until
         self._session.flush()
 

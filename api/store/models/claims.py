@@ -16,7 +16,7 @@ class ReviewClaim(Base):
     __tablename__ = "review_claims"
 
     review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
-    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True, index=True)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime())
     claimed_until: Mapped[datetime] = mapped_column(UtcDateTime())
 

@@ -88,6 +88,21 @@ def test_an_answer_to_something_else_frees_nothing(clients: Clients, clock: Fake
     assert third.queue() == []
 
 
+def test_whoever_opens_another_lets_go_of_the_one_before(clients: Clients, clock: FakeClock) -> None:
+    first, second, third = people(clients)
+    review_id = opened(first)
+    opened(second)
+    clients.seeded.take_in(2)
+    other = next(item["review_id"] for item in first.queue() if item["review_id"] != review_id)
+    assert len(third.queue()) == 1
+    assert first.get(f"/reviews/{other}").status_code == 200
+    assert len(third.queue()) == 2
+    clock.forward(seconds=2)
+    assert (
+        first.answer(review_id, "same_person").status_code == 201
+    )  # still hers to answer, while it is awaited
+
+
 def test_a_claim_does_not_grow_by_looking_again(clients: Clients, clock: FakeClock) -> None:
     first, second, third = people(clients)
     review_id = opened(first)

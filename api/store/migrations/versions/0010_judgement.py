@@ -121,6 +121,7 @@ def _judging() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_review_claims_account_id"),
         sa.PrimaryKeyConstraint("review_id", "account_id", name="pk_review_claims"),
     )
+    op.create_index("ix_review_claims_account_id", "review_claims", ["account_id"])
     op.create_table(
         "judgement_withdrawals",
         sa.Column("judgement_id", sa.String(64), nullable=False),
