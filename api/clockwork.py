@@ -117,7 +117,9 @@ class HoldClock:
             act_before=now + policy.act_for,
             candidate=Candidate.model_validate(row.event),
             judgements=tuple(
-                ReceiptJudgement(item.account_id, item.answer.value, item.answered_at, item.reason)
+                ReceiptJudgement(
+                    item.account_id, item.answer.value, item.answered_at, item.reason, item.reason_code
+                )
                 for item in machine.confirming(case)
             ),
             policy=ReceiptPolicy(POLICY_ID, policy.hold.total_seconds(), JUDGES_NEEDED),
@@ -145,17 +147,27 @@ def _each(candidate_ids: Sequence[str], act: Callable[[str], bool]) -> int:
 
 
 class ExpirySweeper:
-    """Ends what nobody judged in time, and says so: *not judged* is not *not there*."""
+    """Ends what nobody judged, or decided, in time, and says so: *not judged* is not *not there*."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: ReviewPolicy,
+        clock: Clock,
+        noted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`noted` is called for each candidate that nobody judged in time."""
         self._database = database
+        self._policy = policy
         self._clock = clock
+        self._noted = noted
 
     def run_once(self) -> int:
-        """Expires every candidate whose time is over; returns how many."""
+        """Ends every candidate and every disagreement whose time is over; returns how many."""
         with self._database.read() as session:
-            due = CandidateRepository(session).due_for_expiry(self._clock())
-        return _each(due, self._expire)
+            candidates, now = CandidateRepository(session), self._clock()
+            unjudged, undecided = candidates.due_for_expiry(now), candidates.due_to_run_out(now)
+        return _each(unjudged, self._expire) + _each(undecided, self._run_out)
 
     def _expire(self, candidate_id: str) -> bool:
         now = self._clock()
@@ -172,5 +184,23 @@ class ExpirySweeper:
             detail = {"answers": len(case.current)}
             LedgerRepository(session).append(
                 Happening("expired", now, "expiry-sweeper", f"candidate:{candidate_id}", detail)
+            )
+        self._noted()
+        return True
+
+    def _run_out(self, candidate_id: str) -> bool:
+        now = self._clock()
+        with self._database.write() as session:
+            candidates = CandidateRepository(session)
+            row = candidates.row(candidate_id, lock=True)
+            if row is None:
+                return False
+            try:
+                case = machine.run_out(candidates.case(row), now, self._policy)
+            except NotOpenError:
+                return False  # there is still time, or a supervisor was faster
+            candidates.save(row, case)
+            LedgerRepository(session).append(
+                Happening("disagreement_ran_out", now, "expiry-sweeper", f"candidate:{candidate_id}")
             )
         return True

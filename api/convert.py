@@ -118,12 +118,15 @@ def candidate_out(view: CandidateView) -> CandidateOut:
                 round=item.round,
                 answer=item.answer,
                 reason=item.reason,
+                reason_code=item.reason_code,
                 answered_at=item.answered_at,
+                withdrawn_at=item.withdrawn_at,
             )
             for item in view.judgements
         ],
         is_control=view.is_control,
         event=view.event,
+        retracted_at=view.retracted_at,
     )
 
 

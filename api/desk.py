@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from api.claims import check_looked, take_claim
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
 from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
-from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, State
+from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, ReasonCode, State
 from api.review.errors import AlreadyJudgedError, NotEntitledError, NotOpenError
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
@@ -42,6 +43,7 @@ class AnswerGiven:
 
     answer: Answer
     reason: str | None = None
+    reason_code: ReasonCode | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -146,7 +148,7 @@ class ReviewDesk:
         Raises:
             ForbiddenError: she is no operator, was told too much, or had a part in the entry.
             NotFoundError: no such review.
-            ConflictError: she has answered, or it is closed.
+            ConflictError: she has answered, it is closed, or she cannot have looked at it yet.
         """
         with self._database.write() as session:
             now = self._clock()
@@ -160,9 +162,11 @@ class ReviewDesk:
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
                 return before
-            case = self._answered(candidates, row, principal, given, now)
+            case = self._answered(session, review, row, principal, given, now)
             candidates.claim(row.candidate_id, now)
             detail = {"answer": given.answer.value, "round": case.round, "state": case.state.value}
+            if given.reason_code is not None:
+                detail["reason_code"] = given.reason_code.value
             _note(session, "judged", now, principal, f"review:{review_id}", detail)
             result = {
                 "review_id": review_id,
@@ -174,17 +178,28 @@ class ReviewDesk:
 
     def _answered(
         self,
-        candidates: CandidateRepository,
+        session: Session,
+        review: Review,
         row: CandidateRecord,
         principal: Principal,
         given: AnswerGiven,
         now: datetime,
     ) -> Case:
+        candidates = CandidateRepository(session)
         case = candidates.case(row)
         judge = Judge(principal.account_id, principal.session_id, principal.role)
-        answer = Judgement(judge.account_id, judge.session_id, case.round, given.answer, now, given.reason)
+        answer = Judgement(
+            account_id=judge.account_id,
+            session_id=judge.session_id,
+            round=case.round,
+            answer=given.answer,
+            answered_at=now,
+            reason=given.reason,
+            reason_code=given.reason_code,
+        )
         try:
             guards.check_may_judge(case, judge, candidates.involvement(row))
+            check_looked(session, review.review_id, principal, now, self._policy)
             case = machine.record_answer(case, answer, self._policy, self._draw())
         except NotEntitledError as error:
             raise ForbiddenError(error.code, str(error)) from error
@@ -231,18 +246,21 @@ class ReviewDesk:
         )
 
     def _claimed(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
-        """A review she may see, frozen from here on.
+        """A review she may see, frozen from here on, and hers for a time where it is open to her.
 
         The candidate is locked before it is looked at: a revision that takes it back is either there already, or
         comes too late.
         """
-        review = ReviewRepository(session).row(review_id)
-        candidates = CandidateRepository(session)
-        if review is not None:
-            candidates.row(review.candidate_id, lock=True)
-        row = self._visible(session, principal, review_id, now)
-        candidates.claim(row.candidate_id, now)
-        return row
+        reviews, candidates = ReviewRepository(session), CandidateRepository(session)
+        review = reviews.row(review_id)
+        if review is None:
+            raise NotFoundError
+        candidates.row(review.candidate_id, lock=True)
+        if not reviews.is_open_for(_account(session, principal), principal.scope, review_id, now):
+            return self._visible(session, principal, review_id, now)
+        candidates.claim(review.candidate_id, now)
+        take_claim(session, review_id, principal.account_id, now, self._policy)
+        return review
 
     def _visible(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
         reviews, candidates = ReviewRepository(session), CandidateRepository(session)

@@ -16,7 +16,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.after_watch import overdue_seconds
 from api.clock import Clock
+from api.review.policies import ReviewPolicy
+from api.store.after import Owed
 from api.store.engine import Database
 from api.store.figures import Figures, figures_of
 from pipelines.metrics_registry import PlainRegistry
@@ -57,6 +60,16 @@ class ServiceMetrics:
             buckets=LATENCY_BUCKETS,
         )
 
+        self._not_judged = Counter(
+            "aiqyn_candidates_not_judged",
+            "Candidates and controls whose time ran out before enough judges had answered.",
+            registry=self.registry,
+        )
+
+    def watch_owed(self, find: Callable[[], Owed], policy: ReviewPolicy, clock: Clock) -> None:
+        """Lets every reading tell what is owed after confirmed matches, as it was last looked at."""
+        self.registry.register(_Owing(find, policy, clock))
+
     def watch(self, database: Database, parts: Callable[[], Mapping[str, str]], clock: Clock) -> None:
         """Lets every reading look at the records, and at the parts of the service."""
         self.registry.register(_Live(database, parts, clock))
@@ -72,6 +85,10 @@ class ServiceMetrics:
         self._taken.labels(outcome if outcome in OUTCOMES else OTHER).inc()
         if seen_at is not None:
             self._latency.observe(max(0.0, (now - seen_at).total_seconds()))
+
+    def not_judged(self) -> None:
+        """A candidate expired."""
+        self._not_judged.inc()
 
     def refused(self, reason: str) -> None:
         """A candidate was put aside."""
@@ -102,6 +119,29 @@ class _Live(Collector):
             except SQLAlchemyError:
                 figures = None  # it went away just now; the part will say so at the next reading
         yield from _of_records(figures, self._clock())
+
+
+class _Owing(Collector):
+    """Outcomes nobody has told and complaints nobody has answered."""
+
+    def __init__(self, find: Callable[[], Owed], policy: ReviewPolicy, clock: Clock) -> None:
+        self._find = find
+        self._policy = policy
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        """Four figures."""
+        owed, now = self._find(), self._clock()
+        late = overdue_seconds(owed.oldest_outcome, now, self._policy.outcome_within)
+        for name, words, value in (
+            ("outcomes_missing", "Confirmed matches whose outcome is owed and not told.", owed.outcomes),
+            ("outcomes_oldest_missing_seconds", "For how long the oldest of them has been owed.", late),
+            ("complaints_open", "Complaints without an answer.", owed.complaints),
+            ("complaints_overdue", "Those of them whose answer is overdue.", owed.overdue),
+        ):
+            gauge = GaugeMetricFamily(f"aiqyn_{name}", words)
+            gauge.add_metric([], float(value))
+            yield gauge
 
 
 def _of_parts(parts: Mapping[str, str]) -> Iterable[Metric]:

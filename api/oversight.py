@@ -35,6 +35,7 @@ class CandidateView:
         judgements: empty while an answer is awaited, so that no judge learns it from a supervisor.
         is_control: None while an answer is awaited, for the same reason.
         event: as the worker signed it; None for a control.
+        retracted_at: when it was retracted, if it was confirmed and then was.
     """
 
     candidate_id: str
@@ -52,6 +53,7 @@ class CandidateView:
     judgements: tuple[Judgement, ...]
     is_control: bool | None
     event: dict[str, Any] | None
+    retracted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Oversight:
         if subject is None:
             raise NotFoundError
         awaited = case.state in JUDGEABLE
+        retraction = OutboxRepository(session).retraction(row.candidate_id)
         return CandidateView(
             candidate_id=row.candidate_id,
             state=case.state,
@@ -200,6 +203,7 @@ class Oversight:
             judgements=() if awaited else case.judgements,
             is_control=None if awaited else case.is_control,
             event=None if awaited else row.event,
+            retracted_at=None if retraction is None else retraction.retracted_at,
         )
 
 

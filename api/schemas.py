@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.review.cases import Answer, Resolution, Role, State
+from api.review.cases import Answer, ReasonCode, Resolution, Role, State
 
 
 class Wire(BaseModel):
@@ -141,6 +141,7 @@ class JudgementIn(Wire):
 
     answer: Answer
     reason: str | None = Field(default=None, max_length=500)
+    reason_code: ReasonCode | None = None
 
 
 class JudgementOut(Wire):
@@ -169,7 +170,9 @@ class JudgementView(Wire):
     round: int
     answer: Answer
     reason: str | None
+    reason_code: ReasonCode | None
     answered_at: datetime
+    withdrawn_at: datetime | None = Field(description="taken back then; it counts for nothing")
 
 
 class CandidateOut(Wire):
@@ -190,6 +193,7 @@ class CandidateOut(Wire):
     judgements: list[JudgementView] = Field(description="empty while an answer is awaited")
     is_control: bool | None = Field(description="null while an answer is awaited")
     event: dict[str, Any] | None = Field(description="as signed by the worker; null for a control")
+    retracted_at: datetime | None = Field(description="not to be acted on since then")
 
 
 class CandidatePage(Wire):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.accounts import AccountService
+from api.after import AfterServices, build_after
 from api.approvals import ApprovalService
 from api.background import Background, BackgroundLoop
 from api.camera_watch import CameraWatch
@@ -56,6 +57,8 @@ GALLERY_CHECK_SECONDS: Final = 0.25
 CAMERA_INTERVAL_SECONDS: Final = 2.0
 REFERENCE_INTERVAL_SECONDS: Final = 1.0
 REQUEST_INTERVAL_SECONDS: Final = 60.0
+REDRESS_INTERVAL_SECONDS: Final = 2.0
+CHASE_INTERVAL_SECONDS: Final = 10.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
 RECORDS_INTERVAL_SECONDS: Final = 300.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
@@ -78,6 +81,7 @@ class Services:
     rates: RateLimiter
     desk: ReviewDesk
     oversight: Oversight
+    after: AfterServices
     records: RecordService
     references: ReferenceService
     lists: ListServices
@@ -126,7 +130,7 @@ class Services:
 
     def notices(self) -> list[str]:
         """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
-        notices = []
+        notices = self.after.watch.notices()
         waiting = len(self.templates.notices) if self.templates else 0
         if waiting:
             notices.append(
@@ -164,9 +168,11 @@ def build_services(
     evidence = EvidenceCabinet(settings.evidence_url, keys, settings.evidence_access)
     controls = ControlLibrary(database, evidence, policy, clock, chance)
     intake = Intake(database, keys, controls, policy, clock)
-    hold_clock = HoldClock(database, Issuer(settings.issuer, keys, policy), clock)
-    sweeper = ExpirySweeper(database, clock)
+    issuer = Issuer(settings.issuer, keys, policy)
+    hold_clock = HoldClock(database, issuer, clock)
     metrics = ServiceMetrics()
+    sweeper = ExpirySweeper(database, policy, clock, metrics.not_judged)
+    after = build_after(database, issuer, clock, chance)
     bus = _bus(settings, intake, keys, metrics)
     outbox = OutboxPublisher(database, bus, clock) if bus else None
     records = RecordService(database, vault, clock)
@@ -196,6 +202,7 @@ def build_services(
         rates=RateLimiter(settings.rates),
         desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
         oversight=Oversight(database, vault, policy, clock),
+        after=after,
         records=records,
         references=references,
         lists=build_list_services(settings, database, vault, clock),
@@ -225,6 +232,7 @@ def build_services(
     if settings.run_background:
         services = replace(services, background=_background(services))
     metrics.watch(database, services.readiness, clock)
+    metrics.watch_owed(lambda: after.watch.owed, policy, clock)
     return services
 
 
@@ -262,6 +270,8 @@ def _background(services: Services) -> Background:
     loops = [
         BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
+        BackgroundLoop("redress", services.after.reexaminer.run_once, REDRESS_INTERVAL_SECONDS),
+        BackgroundLoop("chasing", services.after.watch.run_once, CHASE_INTERVAL_SECONDS),
         BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
         BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
         BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),

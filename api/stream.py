@@ -174,6 +174,14 @@ class Bus:
         """
         self._publisher.publish(receipt)
 
+    def publish_retraction(self, retraction: str) -> None:
+        """Adds a retraction to `aiqyn:confirmed`; on disk when this returns.
+
+        Raises:
+            BusError: Redis is away or refuses; send it again.
+        """
+        self._publisher.publish_retraction(retraction)
+
     def answers(self) -> bool:
         """Whether Redis answers."""
         try:

@@ -21,6 +21,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import text
 
 from aiqyn.demo.operators import Account, sign_in
+from aiqyn.demo.people import add_people
 from aiqyn.embedded.redis import EmbeddedRedis
 from aiqyn.embedded.redis_server import RedisServer
 from aiqyn.embedded.stack import free_port
@@ -228,13 +229,13 @@ def _fill(url: str, pattern_id: str, size: StoreSize, judged: Judged) -> None:
 
 def _accounts(services: Services, count: int) -> tuple[Account, ...]:
     names = [f"operator-{number}" for number in range(1, count + 1)]
-    return tuple(Account(name, services.accounts.add(name, Role.OPERATOR)) for name in names)
+    return tuple(add_people(services, dict.fromkeys(names, Role.OPERATOR)))
 
 
 def _judged(services: Services, accounts: tuple[Account, ...]) -> Judged:
     """Two of the accounts, with a login each that is over when the measurement begins."""
     for account in accounts[:2]:
-        services.accounts.login(account.username, account.one_time_password, "bench")
+        services.logins.login(account.username, account.one_time_password, "bench")
     with services.database.read() as session:
         found = session.execute(text("SELECT account_id, session_id FROM login_sessions")).all()
     return Judged(tuple(row[0] for row in found), tuple(row[1] for row in found))

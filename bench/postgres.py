@@ -51,11 +51,28 @@ def running(*, durable: bool = True, settings: Sequence[str] = ()) -> Iterator[s
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         data = Path(folder) / "data"
-        made = [programs["initdb"], "-D", data, "-U", "aiqyn", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        made: list[str | Path] = [
+            programs["initdb"],
+            "-D",
+            str(data),
+            "-U",
+            "aiqyn",
+            "--auth=trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]
         _run(made, folder, owner)
         chosen = ["listen_addresses=''", f"unix_socket_directories={folder}", f"fsync={_word(durable)}"]
         options = " ".join(f"-c {setting}" for setting in (*chosen, *settings))
-        control = [programs["pg_ctl"], "-D", data, "-w", "-l", Path(folder) / "log"]
+        control: list[str | Path] = [
+            programs["pg_ctl"],
+            "-D",
+            str(data),
+            "-w",
+            "-l",
+            str(Path(folder) / "log"),
+        ]
         _run([*control, "-o", options, "start"], folder, owner)
         try:
             yield f"postgresql+psycopg://aiqyn@/postgres?host={folder}"

@@ -20,7 +20,13 @@ from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, checked_candidat
 from pipelines.canonical import canonical_json
 from pipelines.dead_letters import DeadLetters
 from pipelines.errors import SealingError
-from pipelines.events import CANDIDATE_SCHEMA, CONFIRMED_SCHEMA, Candidate, unsigned_document
+from pipelines.events import (
+    CANDIDATE_SCHEMA,
+    CONFIRMED_SCHEMA,
+    RETRACTED_SCHEMA,
+    Candidate,
+    unsigned_document,
+)
 from pipelines.signing import SigningKey, VerifyingKeys, sign_event
 from pipelines.spool import Spool, SpoolEntry
 from pipelines.streams import bus_errors
@@ -357,10 +363,27 @@ class ConfirmedPublisher:
         Raises:
             BusError: Redis is away or refused; send it again, consumers know a receipt by its `jti`.
         """
-        event = json.dumps({"schema": CONFIRMED_SCHEMA, "receipt": receipt}, separators=(",", ":"))
-        with bus_errors("a receipt cannot be published"):
+        return self._add(CONFIRMED_SCHEMA, "receipt", receipt)
+
+    def publish_retraction(self, retraction: str) -> str:
+        """Adds a retraction to the confirmed stream; it is on disk when this returns.
+
+        Args:
+            retraction: a compact JWS that names the receipt's `jti`.
+
+        Returns:
+            The entry's id.
+
+        Raises:
+            BusError: Redis is away or refused; send it again, consumers know a retraction by its `jti`.
+        """
+        return self._add(RETRACTED_SCHEMA, "retraction", retraction)
+
+    def _add(self, schema: str, name: str, token: str) -> str:
+        event = json.dumps({"schema": schema, name: token}, separators=(",", ":"))
+        with bus_errors(f"a {name} cannot be published"):
             entry_id: Any = self._redis.xadd(
-                streams.CONFIRMED, {streams.SCHEMA_FIELD: CONFIRMED_SCHEMA, streams.EVENT_FIELD: event}
+                streams.CONFIRMED, {streams.SCHEMA_FIELD: schema, streams.EVENT_FIELD: event}
             )
         return str(entry_id.decode())
 

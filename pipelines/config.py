@@ -168,6 +168,16 @@ class ApiConfig(Settings):
     control_spread_seconds: float = Field(
         default=30.0, ge=0, le=3600, description="how long after a candidate a control may enter the queue"
     )
+    claim_seconds: float = Field(default=180.0, ge=1, le=3600, description="a review is hers who opened it")
+    minimum_look_seconds: float = Field(
+        default=2.0, ge=0, le=60, description="between the first sight of a review and an answer, at least"
+    )
+    outcome_within_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="then the outcome of a confirmed match is asked for"
+    )
+    complaint_answer_days: float = Field(
+        default=15.0, gt=0, le=365, description="until a complaint is answered"
+    )
     database_url: Address | None = Field(default=None, description="SQLAlchemy URL; null: SQLite in data_dir")
     requests_per_second: float = Field(
         default=100.0, ge=1, le=100_000, description="one account may send, ten times as many at once"

@@ -24,6 +24,7 @@ from pipelines.accounting import FrameAccounting
 
 CANDIDATE_SCHEMA = "aiqyn.candidate/1"
 CONFIRMED_SCHEMA = "aiqyn.confirmed/1"
+RETRACTED_SCHEMA = "aiqyn.retracted/1"
 
 CANDIDATE_NAMESPACE = uuid.UUID("8d0e7a52-3c1f-5d0b-9a53-6c1f0f6f2a11")
 """Fixed, so that the same finding has the same id in every process and at every replay."""
@@ -173,6 +174,33 @@ class Candidate(WireModel):
     input_sha256: Sha256 | None = Field(default=None, description="of the file, where the source is one")
     software: Software
     signature: Signature | None = None
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, serialize_by_alias=True
+    )
+
+
+class LedgerRef(WireModel):
+    """Where the issuer's log holds something."""
+
+    index: int = Field(ge=0)
+    entry_hash: Sha256
+
+
+class Retracted(WireModel):
+    """A confirmed match that may not be acted on any more: what the signed retraction says.
+
+    It travels as `{"schema": "aiqyn.retracted/1", "retraction": "<compact JWS>"}` on the stream of the receipts.
+    """
+
+    schema_: Literal["aiqyn.retracted/1"] = Field(default="aiqyn.retracted/1", alias="schema")
+    jti: uuid.UUID = Field(description="of this retraction: the same one may come twice")
+    iss: str = Field(min_length=1, description="who issued receipt and retraction")
+    issued_at: UtcDatetime
+    receipt_id: uuid.UUID = Field(description="`jti` of the receipt")
+    candidate_id: uuid.UUID
+    reason_code: Identifier
+    ledger: LedgerRef
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, serialize_by_alias=True

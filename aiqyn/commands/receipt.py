@@ -44,17 +44,30 @@ def verify(
             "--at", help="Moment at which it was acted on (RFC 3339); else now, and stale is refused."
         ),
     ] = None,
+    retractions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--retraction", help="File with a retraction, or with its stream entry; as many as there are."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Exit code 0: holds and may be acted on. 1: must not be acted on. 2: could not be looked at."""
-    from api.ledger.verify import ReceiptError, receipt_in_event, verify_receipt
+    from api.ledger.verify import (
+        ReceiptError,
+        receipt_in_event,
+        retraction_in_event,
+        verify_receipt,
+    )
 
     moment = _moment(at)
     keys = _keys(key)
     text = _text(receipt).strip()
     try:
         token = receipt_in_event(text) if text.startswith("{") else text
-        verified = verify_receipt(token, keys, at=moment)
+        given = [_text(name).strip() for name in retractions or ()]
+        void = [retraction_in_event(one) if one.startswith("{") else one for one in given]
+        verified = verify_receipt(token, keys, at=moment, retractions=void)
     except ReceiptError as error:
         if as_json:
             typer.echo(

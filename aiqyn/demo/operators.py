@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 import uuid
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ Answer = Literal["same_person", "different", "cannot_tell"]
 _API = "/api/v1"
 _POLL_SECONDS = 0.5
 _PICTURES_PER_REVIEW = 3
+LOOK_SECONDS = 1.0
+"""How long they look before they answer; the service of the demo asks for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,13 @@ class ScriptedOperator:
 
     def _answer(self, review_id: str) -> None:
         review = self._call("GET", f"/reviews/{review_id}").json()
+        looked_enough = time.monotonic() + LOOK_SECONDS
         pictures = [review["frame"], review["probe"], *review["references"]]
         shown = [self._call("GET", f"/evidence/{picture['evidence_id']}").content for picture in pictures]
         if len(shown) < _PICTURES_PER_REVIEW:
             raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
         answer = self._eyes.judge(review, shown[2])
+        time.sleep(max(0.0, looked_enough - time.monotonic()))
         self._call(
             "POST",
             f"/reviews/{review_id}/judgements",

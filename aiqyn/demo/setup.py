@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from aiqyn.demo.footage import ControlSample, Footage
-from aiqyn.demo.operators import Account
+from aiqyn.demo.operators import LOOK_SECONDS, Account
 from aiqyn.demo.people import add_people
 from aiqyn.embedded.stack import free_port
 from aiqyn.enrolment import Enrolled, ListTerms, enrol_list
@@ -135,6 +135,7 @@ def _write_config(root: Path, material: Material, weights: WeightStore, hold_sec
         "api": {
             "port": free_port(_DEFAULT_PORT),
             "hold_seconds": hold_seconds,
+            "minimum_look_seconds": LOOK_SECONDS,
             "control_share": 0.0,
             "control_first": sample,
             "control_spread_seconds": 3.0,

@@ -57,12 +57,14 @@ class ReceiptJudgement:
         answer: `same_person` in every receipt there can be.
         answered_at: when; aware.
         reason: what she wrote; None where she wrote nothing.
+        reason_code: the word she chose; None where she chose none.
     """
 
     judge: str
     answer: str
     answered_at: datetime
     reason: str | None = None
+    reason_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def receipt_claims(content: ReceiptContent) -> dict[str, Any]:
                 "answer": one.answer,
                 "answered_at": _rfc3339(one.answered_at),
                 "reason": one.reason,
+                "reason_code": one.reason_code,
                 "webauthn": None,
             }
             for one in content.judgements

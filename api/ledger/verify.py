@@ -1,4 +1,4 @@
-"""Verifies a receipt with nothing but the receipt and the public key.
+"""Verifies a receipt, or its retraction, with nothing but it and the public key.
 
 Needs only the standard library and joserfc: the file can be taken out and used alone by whoever acts on
 confirmed matches. A receipt that does not verify is no receipt: act on nothing that came with it.
@@ -7,7 +7,7 @@ confirmed matches. A receipt that does not verify is no receipt: act on nothing 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +18,14 @@ from joserfc.jwk import OKPKey
 
 SCHEMA = "aiqyn.confirmed/1"
 HEADER_TYPE = "aiqyn-confirmed+jws"
+RETRACTED_SCHEMA = "aiqyn.retracted/1"
+RETRACTED_HEADER_TYPE = "aiqyn-retracted+jws"
 ALGORITHM = "Ed25519"
 CLOCK_LEEWAY = timedelta(seconds=60)
 """How far the clocks of issuer and verifier may differ."""
 
 _CANDIDATE_TEXTS = ("candidate_id", "camera_id", "deployment_id", "watchlist_id", "subject_id")
+_RETRACTION_TEXTS = ("jti", "iss", "receipt_id", "candidate_id", "reason_code")
 
 
 class ReceiptError(ValueError):
@@ -30,7 +33,7 @@ class ReceiptError(ValueError):
 
     Attributes:
         code: `malformed`, `unknown_key`, `bad_signature`, `key_not_valid`, `wrong_schema`, `incomplete`,
-            `not_two_judges`, `not_confirmed`, `not_yet_valid` or `stale`.
+            `not_two_judges`, `not_confirmed`, `not_yet_valid`, `stale` or `retracted`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -70,6 +73,23 @@ class VerifiedReceipt:
     act_before: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedRetraction:
+    """A retraction that holds.
+
+    Attributes:
+        claims: all it says.
+        key_id: the key that signed it.
+        receipt_id: `jti` of the receipt that may not be acted on any more.
+        issued_at: since when.
+    """
+
+    claims: dict[str, Any]
+    key_id: str
+    receipt_id: str
+    issued_at: datetime
+
+
 def load_keys(text: str) -> tuple[ReceiptKey, ...]:
     """The public keys in a PEM, a JWK or a JWK set.
 
@@ -90,34 +110,61 @@ def load_keys(text: str) -> tuple[ReceiptKey, ...]:
     return tuple(_key_from_jwk(member) for member in members)
 
 
-def verify_receipt(receipt: str, keys: Sequence[ReceiptKey], *, at: datetime) -> VerifiedReceipt:
+def verify_receipt(
+    receipt: str, keys: Sequence[ReceiptKey], *, at: datetime, retractions: Iterable[str] = ()
+) -> VerifiedReceipt:
     """The receipt's claims, once everything about it holds.
 
     Args:
         receipt: a compact JWS.
         keys: those that may have signed it.
         at: the moment at which it would be acted on; aware.
+        retractions: compact JWS of every retraction there is; those of other receipts change nothing.
 
     Raises:
         ReceiptError: unreadable, not signed by one of the keys within their dates, not of this schema, not
-            two different judges who both said *same person*, or not to be acted on at that moment.
+            two different judges who both said *same person*, or not to be acted on at that moment; or a
+            retraction does not hold itself.
     """
-    claims, key = _signed_claims(receipt, keys)
+    claims, key = _signed_claims(receipt, keys, HEADER_TYPE)
     if claims.get("schema") != SCHEMA:
         raise ReceiptError("wrong_schema", f"the schema is not {SCHEMA}")
     if claims.get("status") != "confirmed":
         raise ReceiptError("not_confirmed", "the status is not `confirmed`")
     _check_parts(claims)
     issued_at, act_before = _moment(claims, "issued_at"), _moment(claims, "act_before")
-    early = key.not_before is not None and issued_at < key.not_before
-    if early or (key.not_after is not None and issued_at >= key.not_after):
-        raise ReceiptError("key_not_valid", f"issued at {issued_at.isoformat()}, outside the key's dates")
+    _check_key_dates(key, issued_at)
     _check_judgements(claims, issued_at)
+    for retraction in retractions:
+        retracted = verify_retraction(retraction, keys)
+        if retracted.receipt_id == claims["jti"] and at >= retracted.issued_at - CLOCK_LEEWAY:
+            raise ReceiptError("retracted", f"retracted at {retracted.issued_at.isoformat()}")
     if at < issued_at - CLOCK_LEEWAY:
         raise ReceiptError("not_yet_valid", f"issued at {issued_at.isoformat()}, after {at.isoformat()}")
     if act_before <= issued_at or at >= act_before:
         raise ReceiptError("stale", f"could be acted on until {act_before.isoformat()}, not any more")
     return VerifiedReceipt(claims, key.key_id, act_before)
+
+
+def verify_retraction(retraction: str, keys: Sequence[ReceiptKey]) -> VerifiedRetraction:
+    """What a retraction says, once everything about it holds. It never becomes stale.
+
+    Args:
+        retraction: a compact JWS.
+        keys: those that may have signed it.
+
+    Raises:
+        ReceiptError: unreadable, not signed by one of the keys within their dates, or not of this schema.
+    """
+    claims, key = _signed_claims(retraction, keys, RETRACTED_HEADER_TYPE)
+    if claims.get("schema") != RETRACTED_SCHEMA:
+        raise ReceiptError("wrong_schema", f"the schema is not {RETRACTED_SCHEMA}")
+    for name in _RETRACTION_TEXTS:
+        if not isinstance(claims.get(name), str) or not claims[name]:
+            raise ReceiptError("incomplete", f"`{name}` is missing")
+    issued_at = _moment(claims, "issued_at")
+    _check_key_dates(key, issued_at)
+    return VerifiedRetraction(claims, key.key_id, claims["receipt_id"], issued_at)
 
 
 def verify_stream_event(event: str, keys: Sequence[ReceiptKey], *, at: datetime) -> VerifiedReceipt:
@@ -136,30 +183,47 @@ def verify_stream_event(event: str, keys: Sequence[ReceiptKey], *, at: datetime)
 
 def receipt_in_event(event: str) -> str:
     """The compact JWS in an entry's field `event`; raises ReceiptError where there is none."""
+    return _token_in_event(event, "receipt", SCHEMA)
+
+
+def retraction_in_event(event: str) -> str:
+    """The compact JWS of a retraction in an entry's field `event`; raises ReceiptError where there is none."""
+    return _token_in_event(event, "retraction", RETRACTED_SCHEMA)
+
+
+def _token_in_event(event: str, name: str, schema: str) -> str:
     document = _json_object(event, "the entry")
-    receipt = document.get("receipt")
-    if document.get("schema") != SCHEMA or not isinstance(receipt, str):
-        raise ReceiptError("malformed", f"the entry holds no receipt of schema {SCHEMA}")
-    return receipt
+    token = document.get(name)
+    if document.get("schema") != schema or not isinstance(token, str):
+        raise ReceiptError("malformed", f"the entry holds no {name} of schema {schema}")
+    return token
 
 
-def _signed_claims(receipt: str, keys: Sequence[ReceiptKey]) -> tuple[dict[str, Any], ReceiptKey]:
+def _check_key_dates(key: ReceiptKey, issued_at: datetime) -> None:
+    early = key.not_before is not None and issued_at < key.not_before
+    if early or (key.not_after is not None and issued_at >= key.not_after):
+        raise ReceiptError("key_not_valid", f"issued at {issued_at.isoformat()}, outside the key's dates")
+
+
+def _signed_claims(
+    token: str, keys: Sequence[ReceiptKey], header_type: str
+) -> tuple[dict[str, Any], ReceiptKey]:
     try:
-        header = jws.extract_compact(receipt.encode()).headers()
+        header = jws.extract_compact(token.encode()).headers()
     except (JoseError, ValueError, TypeError) as error:
         raise ReceiptError("malformed", "this is no compact JWS") from error
-    if header.get("alg") != ALGORITHM or header.get("typ") != HEADER_TYPE:
-        raise ReceiptError("malformed", f"the header is not that of a receipt ({ALGORITHM}, {HEADER_TYPE})")
+    if header.get("alg") != ALGORITHM or header.get("typ") != header_type:
+        raise ReceiptError("malformed", f"the header is not what it should be ({ALGORITHM}, {header_type})")
     key = next((key for key in keys if key.key_id == header.get("kid")), None)
     if key is None:
         raise ReceiptError("unknown_key", "signed with a key that is not among those given")
     try:
-        payload = jws.deserialize_compact(receipt, key.jwk, algorithms=[ALGORITHM]).payload
+        payload = jws.deserialize_compact(token, key.jwk, algorithms=[ALGORITHM]).payload
     except (JoseError, ValueError, TypeError) as error:
         raise ReceiptError(
             "bad_signature", "the signature does not hold: it was changed or forged"
         ) from error
-    return _json_object(payload.decode("utf-8", "replace"), "the receipt"), key
+    return _json_object(payload.decode("utf-8", "replace"), "what is signed"), key
 
 
 def _check_parts(claims: Mapping[str, Any]) -> None:

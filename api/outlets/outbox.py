@@ -7,10 +7,11 @@ from typing import Protocol
 from api.clock import Clock
 from api.store.engine import Database
 from api.store.ledger import OutboxRepository
+from pipelines.events import RETRACTED_SCHEMA
 
 
 class ConfirmedSink(Protocol):
-    """Whatever takes receipts; on return the receipt is durable there."""
+    """Whatever takes receipts and retractions; on return what it was given is durable there."""
 
     def publish(self, receipt: str) -> None:
         """Publishes one receipt, a compact JWS.
@@ -19,12 +20,18 @@ class ConfirmedSink(Protocol):
             BusError: the bus is away or refuses; the receipt stays in the outbox.
         """
 
+    def publish_retraction(self, retraction: str) -> None:
+        """Publishes one retraction, a compact JWS.
+
+        Raises:
+            BusError: the bus is away or refuses; the retraction stays in the outbox.
+        """
+
 
 class OutboxPublisher:
     """Publishes what the outbox holds, oldest first.
 
-    A crash between publishing and noting it publishes the event again: consumers recognise the
-    receipt's `jti`.
+    A crash between publishing and noting it publishes the event again: consumers recognise its `jti`.
     """
 
     def __init__(self, database: Database, sink: ConfirmedSink, clock: Clock) -> None:
@@ -41,7 +48,10 @@ class OutboxPublisher:
         with self._database.read() as session:
             waiting = OutboxRepository(session).unsent()
         for row in waiting:
-            self._sink.publish(row.event["receipt"])
+            if row.schema_name == RETRACTED_SCHEMA:
+                self._sink.publish_retraction(row.event["retraction"])
+            else:
+                self._sink.publish(row.event["receipt"])
             with self._database.write() as session:
                 OutboxRepository(session).mark_sent(row.outbox_id, self._clock())
         return len(waiting)

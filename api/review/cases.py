@@ -44,6 +44,8 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     CONTROL_PASSED = "control_passed"
     CONTROL_FAILED = "control_failed"
+    REEXAMINED_SAME = "reexamined_same"
+    REEXAMINED_OTHER = "reexamined_other"
 
 
 JUDGEABLE: Final = frozenset({State.OPEN, State.ONE_ANSWER})
@@ -65,6 +67,19 @@ class Resolution(StrEnum):
     REJUDGE = "rejudge"
 
 
+class ReasonCode(StrEnum):
+    """Why somebody answered as she did, in a word that can be counted."""
+
+    FEATURES_AGREE = "features_agree"
+    DISTINCTIVE_MARK = "distinctive_mark"
+    FEATURES_DIFFER = "features_differ"
+    AGE_OR_BUILD = "age_or_build"
+    POOR_PICTURE = "poor_picture"
+    FACE_COVERED = "face_covered"
+    ANGLE = "angle"
+    POOR_REFERENCE = "poor_reference"
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One answer by one person.
@@ -76,6 +91,8 @@ class Judgement:
         answer: what she said.
         answered_at: aware, UTC.
         reason: in her words, where she gave one.
+        reason_code: in a word that can be counted, where she gave one.
+        withdrawn_at: when she took it back: it stays in the records and counts for nothing; None: it stands.
     """
 
     account_id: str
@@ -84,6 +101,8 @@ class Judgement:
     answer: Answer
     answered_at: datetime
     reason: str | None = None
+    reason_code: ReasonCode | None = None
+    withdrawn_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +113,11 @@ class Case:
         candidate_id: whose case it is.
         state: where it stands.
         round: the round of judges now at work, 0-based.
-        judgements: all answers so far, of all rounds, oldest first.
+        judgements: all answers so far, of all rounds, those taken back too, oldest first.
         expires_at: when nobody's answer makes it *not judged*.
         hold_until: end of the hold; None outside `confirmed_held`.
         truth: what is known of a control; None for a real candidate.
+        is_reexamination: whether it asks again about a candidate that has ended; it confirms nothing.
     """
 
     candidate_id: str
@@ -107,6 +127,7 @@ class Case:
     expires_at: datetime
     hold_until: datetime | None = None
     truth: Truth | None = None
+    is_reexamination: bool = False
 
     @property
     def is_control(self) -> bool:
@@ -115,8 +136,10 @@ class Case:
 
     @property
     def current(self) -> tuple[Judgement, ...]:
-        """The answers of the round now at work."""
-        return tuple(item for item in self.judgements if item.round == self.round)
+        """The answers of the round now at work that stand."""
+        return tuple(
+            item for item in self.judgements if item.round == self.round and item.withdrawn_at is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +158,9 @@ class Involvement:
     Attributes:
         disclosed_to: accounts to which name, list or score of this candidate was shown.
         responsible: accounts that requested or authorised the entry or the deployment.
+        judged_before: of a re-examination: accounts that have answered the same pictures before.
     """
 
     disclosed_to: frozenset[str] = frozenset()
     responsible: frozenset[str] = frozenset()
+    judged_before: frozenset[str] = frozenset()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from api.review.cases import Case, Involvement, Judge, Role
-from api.review.errors import AlreadyJudgedError, NotEntitledError
+from api.review.errors import AlreadyJudgedError, NotEntitledError, TooSoonError
+from api.review.policies import ReviewPolicy
 
 
 def check_role(role: Role) -> None:
@@ -20,13 +23,31 @@ def check_uninvolved(judge: Judge, involvement: Involvement) -> None:
     """Lets those through who had no part in the entry and were told nothing.
 
     Raises:
-        NotEntitledError: name, list or score were shown to this account, or it requested or
-            authorised the entry or the deployment.
+        NotEntitledError: name, list or score were shown to this account, it requested or authorised the
+            entry or the deployment, or it has answered the same pictures before they were looked at again.
     """
     if judge.account_id in involvement.responsible:
         raise NotEntitledError("responsible", "this account had a part in the entry or its deployment")
     if judge.account_id in involvement.disclosed_to:
         raise NotEntitledError("disclosed", "this account has been told what a judge must not know")
+    if judge.account_id in involvement.judged_before:
+        raise NotEntitledError("judged_before", "this account has judged these pictures before")
+
+
+def check_looked(opened_at: datetime | None, now: datetime, policy: ReviewPolicy) -> None:
+    """Lets through who had the review in front of her for as long as looking takes; the same for all.
+
+    Args:
+        opened_at: when it was first shown to her; None: never.
+        now: aware, UTC.
+        policy: says how long.
+
+    Raises:
+        TooSoonError: she cannot have looked.
+    """
+    if policy.minimum_look and (opened_at is None or now < opened_at + policy.minimum_look):
+        shown_for = (now - opened_at).total_seconds() if opened_at else 0.0
+        raise TooSoonError(policy.minimum_look.total_seconds() - shown_for)
 
 
 def check_first_answer(case: Case, judge: Judge) -> None:

@@ -63,6 +63,8 @@ def _after(case: Case, policy: ReviewPolicy, draw: float) -> State:
     answers = [item.answer for item in case.current]
     if case.truth is not None:
         return _after_control(answers, case.truth)
+    if case.is_reexamination:
+        return _after_reexamination(answers)
     if Answer.CANNOT_TELL in answers:
         return State.INCONCLUSIVE
     if len(answers) < JUDGES_NEEDED:
@@ -80,19 +82,63 @@ def _after_control(answers: list[Answer], truth: Truth) -> State:
     return State.CONTROL_FAILED if _CONTRADICTS[truth] in answers else State.CONTROL_PASSED
 
 
+def _after_reexamination(answers: list[Answer]) -> State:
+    """Two judges always; anything but twice *same person* says that the first two may have erred."""
+    if len(answers) < JUDGES_NEEDED:
+        return State.ONE_ANSWER
+    return State.REEXAMINED_SAME if set(answers) == {Answer.SAME_PERSON} else State.REEXAMINED_OTHER
+
+
+def undo(case: Case, account_id: str, now: datetime, policy: ReviewPolicy) -> Case:
+    """The case as if the account had not answered; she stays one who has, and answers it no more.
+
+    Args:
+        case: while her answer is hers to take back: another one is awaited, the confirmation is held, or her
+            answer, or the other one, has ended it less than a hold ago.
+        account_id: whose answer of the round now at work it is.
+        now: aware, UTC.
+        policy: gives the hold.
+
+    Raises:
+        NotOpenError: there is no such answer, or something rests on it by now.
+    """
+    given = next((item for item in case.current if item.account_id == account_id), None)
+    if given is None or not _may_be_undone(case, now, policy):
+        raise NotOpenError("it is too late to take this answer back")
+    judgements = tuple(replace(item, withdrawn_at=now) if item is given else item for item in case.judgements)
+    left = replace(case, judgements=judgements, hold_until=None)
+    return replace(left, state=_left_with(left))
+
+
+def _may_be_undone(case: Case, now: datetime, policy: ReviewPolicy) -> bool:
+    if case.state in {State.ONE_ANSWER, State.CONFIRMED_HELD}:
+        return True
+    # Ended by its answers, and not, say, by a supervisor in the meantime.
+    ended_by_answers = case.state is _after(case, policy, 1.0)
+    return ended_by_answers and now < case.current[-1].answered_at + policy.hold
+
+
+def _left_with(case: Case) -> State:
+    answers = [item.answer for item in case.current]
+    if not answers:
+        return State.OPEN
+    always_two = case.is_control or case.is_reexamination
+    return State.INCONCLUSIVE if Answer.CANNOT_TELL in answers and not always_two else State.ONE_ANSWER
+
+
 def confirming(case: Case) -> tuple[Judgement, Judgement]:
     """The two judgements a confirmation rests on, checked once more at the last moment.
 
     Raises:
         NotOpenError: they are not two people's *same person* in the round now at work, or the
-            candidate is a control.
+            candidate is a control or a re-examination.
     """
     current = case.current
     people = {item.account_id for item in current}
     sessions = {item.session_id for item in current}
     agreed = all(item.answer is Answer.SAME_PERSON for item in current)
     apart = len(people) == len(sessions) == len(current) == JUDGES_NEEDED
-    if case.is_control or not (agreed and apart):
+    if case.is_control or case.is_reexamination or not (agreed and apart):
         raise NotOpenError("a confirmation needs two people who both said *same person*")
     return current[0], current[1]
 
@@ -131,13 +177,24 @@ def expire(case: Case, now: datetime) -> Case:
     return replace(case, state=State.EXPIRED)
 
 
+def run_out(case: Case, now: datetime, policy: ReviewPolicy) -> Case:
+    """The case as inconclusive, once a disagreement waited for a supervisor as long as a candidate for judges.
+
+    Raises:
+        NotOpenError: the judges do not disagree, or there is still time.
+    """
+    if case.state is not State.DISAGREEMENT or now < case.current[-1].answered_at + policy.expire_after:
+        raise NotOpenError("only a disagreement that waited its whole time runs out")
+    return replace(case, state=State.INCONCLUSIVE)
+
+
 def withdraw(case: Case) -> Case:
     """The case taken back by the worker that made it, before anybody judged.
 
     Raises:
         NotOpenError: somebody has answered, or no answer is awaited any more.
     """
-    if case.state is not State.OPEN or case.judgements or case.is_control:
+    if case.state is not State.OPEN or case.judgements or case.is_control or case.is_reexamination:
         raise NotOpenError("only a candidate nobody has judged is withdrawn")
     return replace(case, state=State.WITHDRAWN)
 

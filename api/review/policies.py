@@ -21,6 +21,10 @@ class ReviewPolicy:
         control_share: 0 to 1, controls mixed in per real candidate.
         control_first: whether a control comes with the very first real candidate.
         control_spread: controls enter the queue at a random moment within this time.
+        claim_for: how long a review somebody opened is hers.
+        minimum_look: between the first sight of a review and an answer, at least; nothing: not asked for.
+        outcome_within: how long after a confirmed match its outcome is waited for before it is asked for.
+        answer_within: how long an answer to a complaint may take.
     """
 
     hold: timedelta = timedelta(seconds=10)
@@ -30,16 +34,20 @@ class ReviewPolicy:
     control_share: float = 0.05
     control_first: bool = False
     control_spread: timedelta = timedelta(seconds=30)
+    claim_for: timedelta = timedelta(minutes=3)
+    minimum_look: timedelta = timedelta(0)
+    outcome_within: timedelta = timedelta(hours=24)
+    answer_within: timedelta = timedelta(days=15)
 
     def __post_init__(self) -> None:
         for name in ("second_judge_share", "control_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        for name in ("act_for", "expire_after"):
+        for name in ("act_for", "expire_after", "claim_for", "outcome_within", "answer_within"):
             if getattr(self, name) <= timedelta(0):
                 raise ValueError(f"{name} must be longer than nothing, got {getattr(self, name)}")
-        if self.hold < timedelta(0) or self.control_spread < timedelta(0):
-            raise ValueError("hold and control_spread cannot be negative")
+        if min(self.hold, self.control_spread, self.minimum_look) < timedelta(0):
+            raise ValueError("hold, control_spread and minimum_look cannot be negative")
 
     def as_document(self) -> dict[str, float | int]:
         """The policy as it is written into a receipt; the number of judges is part of it."""
@@ -48,5 +56,6 @@ class ReviewPolicy:
             "hold_seconds": self.hold.total_seconds(),
             "act_for_seconds": self.act_for.total_seconds(),
             "expire_after_seconds": self.expire_after.total_seconds(),
+            "minimum_look_seconds": self.minimum_look.total_seconds(),
             "second_judge_share": self.second_judge_share,
         }

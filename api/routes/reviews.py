@@ -13,6 +13,7 @@ from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
 from api.schemas import JudgementIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
+from api.schemas_after import UndoIn, UndoOut
 
 router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
 
@@ -46,8 +47,18 @@ def judge(
     """Takes this operator's one answer. The same key again gives the same result and no second answer."""
     action = f"POST /reviews/{review_id}/judgements"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
-    given = AnswerGiven(body.answer, body.reason)
+    given = AnswerGiven(body.answer, body.reason, body.reason_code)
     return JudgementOut.model_validate(services.desk.judge(principal, review_id, given, request))
+
+
+@router.post("/{review_id}/undo", responses=documented(400, 401, 403, 404, 409))
+def undo(
+    review_id: ReviewId, body: UndoIn, principal: Operator, services: ServicesDep, key: IdempotencyKey
+) -> UndoOut:
+    """Takes this operator's answer back; where a receipt rests on it by now, that is retracted."""
+    action = f"POST /reviews/{review_id}/undo"
+    request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
+    return UndoOut.model_validate(services.after.undo.take_back(principal, review_id, body.reason, request))
 
 
 @router.get("/{review_id}/reveal", responses=documented(401, 403, 404))

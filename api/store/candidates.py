@@ -15,6 +15,7 @@ from api.review.cases import (
     Case,
     Involvement,
     Judgement,
+    ReasonCode,
     Resolution,
     State,
     Truth,
@@ -27,10 +28,12 @@ from api.store.models import (
     Deployment,
     Disclosure,
     JudgementRecord,
+    JudgementWithdrawal,
     ListRequest,
     ResolutionRecord,
     Subject,
 )
+from api.store.reexaminations import ReexaminationRepository, is_reexamination
 from api.store.rights import within
 
 CandidatePosition = tuple[datetime, str]
@@ -60,8 +63,9 @@ class CandidateRepository:
 
     def case(self, row: CandidateRecord) -> Case:
         """A candidate as the judgement machine sees it."""
-        judgements = self._session.scalars(
-            select(JudgementRecord)
+        judgements = self._session.execute(
+            select(JudgementRecord, JudgementWithdrawal.withdrawn_at)
+            .outerjoin(JudgementWithdrawal, JudgementWithdrawal.judgement_id == JudgementRecord.judgement_id)
             .where(JudgementRecord.candidate_id == row.candidate_id)
             .order_by(JudgementRecord.answered_at, JudgementRecord.judgement_id)
         )
@@ -69,10 +73,11 @@ class CandidateRepository:
             candidate_id=row.candidate_id,
             state=State(row.state),
             round=row.round,
-            judgements=tuple(_judgement(item) for item in judgements),
+            judgements=tuple(_judgement(item, withdrawn_at) for item, withdrawn_at in judgements),
             expires_at=row.expires_at,
             hold_until=row.hold_until,
             truth=None if row.truth is None else Truth(row.truth),
+            is_reexamination=row.is_reexamination,
         )
 
     def save(self, row: CandidateRecord, case: Case) -> None:
@@ -91,9 +96,24 @@ class CandidateRepository:
                 session_id=judgement.session_id,
                 round=judgement.round,
                 answer=judgement.answer.value,
+                reason_code=judgement.reason_code,
                 reason=judgement.reason,
                 answered_at=judgement.answered_at,
             )
+        )
+        self._session.flush()
+
+    def withdraw_judgement(
+        self, candidate_id: str, account_id: str, reason: str | None, now: datetime
+    ) -> None:
+        """Notes that an account took its answer back; the database refuses it once there is a receipt."""
+        given = self._session.scalars(
+            select(JudgementRecord.judgement_id).where(
+                JudgementRecord.candidate_id == candidate_id, JudgementRecord.account_id == account_id
+            )
+        ).one()
+        self._session.add(
+            JudgementWithdrawal(judgement_id=given, account_id=account_id, reason=reason, withdrawn_at=now)
         )
         self._session.flush()
 
@@ -123,7 +143,8 @@ class CandidateRepository:
             )
         )
         renewers = {account_id for pair in asked for account_id in pair if account_id is not None}
-        return Involvement(frozenset(disclosed), frozenset(responsible) | renewers)
+        before = ReexaminationRepository(self._session).involved(row) if row.is_reexamination else frozenset()
+        return Involvement(frozenset(disclosed), frozenset(responsible) | renewers, before)
 
     def disclose(self, candidate_ids: Sequence[str], account_id: str, how: str, now: datetime) -> list[str]:
         """Notes that an account was told; returns those candidates it had not been told about before."""
@@ -172,10 +193,15 @@ class CandidateRepository:
     def page(
         self, scope: Scope, after: CandidatePosition | None, limit: int, state: State | None
     ) -> Sequence[CandidateRecord]:
-        """Candidates within the rights of whoever asks, newest first."""
+        """Candidates and controls within the rights of whoever asks, newest first.
+
+        Re-examinations stand with their complaint.
+        """
         query = (
             select(CandidateRecord)
-            .where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
+            .where(
+                ~is_reexamination(), within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id)
+            )
             .order_by(CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc())
         )
         if state is not None:
@@ -200,6 +226,14 @@ class CandidateRepository:
             select(CandidateRecord.candidate_id).where(
                 CandidateRecord.state.in_([state.value for state in sorted(JUDGEABLE)]),
                 CandidateRecord.expires_at <= now,
+            )
+        ).all()
+
+    def due_to_run_out(self, now: datetime) -> Sequence[str]:
+        """Disagreements that may have waited long enough; the machine says whether they have."""
+        return self._session.scalars(
+            select(CandidateRecord.candidate_id).where(
+                CandidateRecord.state == State.DISAGREEMENT.value, CandidateRecord.expires_at <= now
             )
         ).all()
 
@@ -231,7 +265,14 @@ class CandidateRepository:
         ).one_or_none()
 
 
-def _judgement(row: JudgementRecord) -> Judgement:
+def _judgement(row: JudgementRecord, withdrawn_at: datetime | None) -> Judgement:
     return Judgement(
-        row.account_id, row.session_id, row.round, Answer(row.answer), row.answered_at, row.reason
+        account_id=row.account_id,
+        session_id=row.session_id,
+        round=row.round,
+        answer=Answer(row.answer),
+        answered_at=row.answered_at,
+        reason=row.reason,
+        reason_code=None if row.reason_code is None else ReasonCode(row.reason_code),
+        withdrawn_at=withdrawn_at,
     )

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from api.ledger.chain import Entry, Happening, chained
-from api.store.models import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
+from api.store.models import (
+    IdempotentResult,
+    LedgerEntry,
+    LedgerHead,
+    OutboxEvent,
+    Receipt,
+    Retraction,
+)
 from api.store.models.base import table_of
+from pipelines.events import CONFIRMED_SCHEMA, RETRACTED_SCHEMA
 
 _END: Final = "aiqyn_ledger_end"
 """Where a session keeps the end of the chain once it has locked it; a session of `Database` is one transaction."""
@@ -20,6 +28,7 @@ _END: Final = "aiqyn_ledger_end"
 _LOCKED_END: Final = select(LedgerHead.sequence, LedgerHead.entry_sha256).with_for_update()
 _INSERT: Final = insert(table_of(LedgerEntry))
 _MOVE_END: Final = update(table_of(LedgerHead))
+_LATER: Final = timedelta(microseconds=1)
 
 
 class LedgerRepository:
@@ -94,6 +103,28 @@ class OutboxRepository:
         )
         self._session.flush()
 
+    def add_retraction(self, retraction: Retraction, event: dict[str, Any], now: datetime) -> None:
+        """Stores a retraction and its event together, in the caller's transaction; it leaves after its receipt."""
+        self._session.add(retraction)
+        self._session.flush()
+        confirmed = self._session.scalars(
+            select(OutboxEvent.created_at).where(
+                OutboxEvent.candidate_id == retraction.candidate_id,
+                OutboxEvent.schema_name == CONFIRMED_SCHEMA,
+            )
+        ).one()
+        self._session.add(
+            OutboxEvent(
+                outbox_id=secrets.token_hex(16),
+                candidate_id=retraction.candidate_id,
+                schema_name=RETRACTED_SCHEMA,
+                event=event,
+                created_at=max(now, confirmed + _LATER),  # whatever the clock did in between
+                attempts=0,
+            )
+        )
+        self._session.flush()
+
     def unsent(self, limit: int = 100) -> Sequence[OutboxEvent]:
         """Events not known to be published, oldest first."""
         return self._session.scalars(
@@ -110,6 +141,12 @@ class OutboxRepository:
             .where(OutboxEvent.outbox_id == outbox_id, OutboxEvent.sent_at.is_(None))
             .values(sent_at=now, attempts=OutboxEvent.attempts + 1)
         )
+
+    def retraction(self, candidate_id: str) -> Retraction | None:
+        """The retraction of a candidate's confirmed match."""
+        return self._session.scalars(
+            select(Retraction).where(Retraction.candidate_id == candidate_id)
+        ).one_or_none()
 
     def receipt(self, receipt_or_candidate_id: str) -> Receipt | None:
         """A receipt by its own id or its candidate's."""

@@ -6,11 +6,24 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, delete, exists, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
 from api.review.scopes import Scope
+from api.store.claims import has_room
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -25,6 +38,7 @@ from api.store.models import (
 )
 from api.store.models.base import UtcDateTime
 from api.store.models.reviews import WAITING
+from api.store.reexaminations import is_reexamination, not_judged_before
 from api.store.rights import within
 
 QueuePosition = tuple[datetime, str]
@@ -153,7 +167,7 @@ class ReviewRepository:
         """Pictures by review, each review's in their order."""
         found = self._session.execute(_PICTURES, {"review_ids": review_ids})
         for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in found:
-            source = PictureSource(kind, width, height, sealed, reference_id)  # type: ignore[arg-type]  # written from the same literal
+            source = PictureSource(kind, width, height, sealed, reference_id)
             yield review_id, Picture(evidence_id, source, shown_from)
 
     def _claims(self, rows: Sequence[Review]) -> dict[str, datetime | None]:
@@ -179,7 +193,7 @@ class ReviewRepository:
         """Reviews the account may answer now, oldest first.
 
         Nothing but age orders them; what is left out is what she answered, was told about, had a part in
-        listing, or has no right to.
+        listing, or has no right to, and what as many others have open as it needs judges.
 
         Args:
             account: an operator's.
@@ -230,9 +244,10 @@ def _answerable() -> Select[Review]:
             text(f"candidates.{WAITING}"),  # literally: else the index of what waits is not used
             CandidateRecord.expires_at > now,
             CandidateRecord.queued_at <= now,
-            # Nobody judges for an entry that has left its list: nothing could come of it.
+            # Nobody judges for an entry that has left its list: nothing could come of it. What was done while
+            # it was on it can be looked at again.
             Subject.removed_at.is_(None),
-            Subject.expires_at > now,
+            or_(Subject.expires_at > now, is_reexamination()),
         )
     )
 
@@ -257,6 +272,8 @@ def _uninvolved() -> list[ColumnElement[bool]]:
     return [
         ~answered,
         ~told,
+        not_judged_before(account_id),
+        has_room(account_id, bindparam("now", type_=UtcDateTime())),
         CandidateRecord.subject_id.not_in(subjects),
         CandidateRecord.deployment_id.not_in(deployments),
         Subject.requested_by_key != username,

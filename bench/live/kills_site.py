@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -61,6 +61,7 @@ class KillsSite:
     operator: Account
     pattern: Candidate
     log: IO[bytes]
+    people: dict[str, Account] = field(default_factory=dict)
     service: subprocess.Popen[bytes] | None = None
     _reader: httpx.Client | None = field(default=None, repr=False)
 
@@ -166,18 +167,26 @@ class KillsSite:
 
 
 @contextmanager
-def kills_site(folder: Path, server: RedisServer) -> Iterator[KillsSite]:
+def kills_site(
+    folder: Path,
+    server: RedisServer,
+    *,
+    api: Mapping[str, object] | None = None,
+    people: Mapping[str, Role] | None = None,
+) -> Iterator[KillsSite]:
     """A site with Redis and the service up; everything is ended on leaving.
 
     Args:
         folder: empty, with a short path: sockets lie in it.
         server: the program of Redis.
+        api: further settings of the service.
+        people: accounts besides the one operator.
     """
     settings = {
         "paths": {"data_dir": "data", "keys_dir": "keys"},
         "worker": {"id": WORKER},
         "cameras": {CAMERA: {"source": "none.mp4"}},
-        "api": {"port": free_port(8750), "control_share": 0.0},
+        "api": {"port": free_port(8750), "control_share": 0.0, **(api or {})},
     }
     (folder / "aiqyn.yaml").write_text(yaml.safe_dump(settings), "utf-8")
     config = load_config(folder / "aiqyn.yaml", environment={})
@@ -185,7 +194,8 @@ def kills_site(folder: Path, server: RedisServer) -> Iterator[KillsSite]:
     keys.create_worker(WORKER)
     services = build_services(replace(settings_from(config), redis_url=None, run_background=False))
     try:
-        (operator,) = add_people(services, {"operator-1": Role.OPERATOR})
+        operator, *others = add_people(services, {"operator-1": Role.OPERATOR, **(people or {})})
+        accounts = {account.username: account for account in others}
         pattern = _pattern(services)
     finally:
         services.close()
@@ -197,7 +207,7 @@ def kills_site(folder: Path, server: RedisServer) -> Iterator[KillsSite]:
     )
     address = f"http://{config.api.host}:{config.api.port}"
     with (folder / "service.log").open("wb") as log:
-        here = KillsSite(folder, address, keys, redis, operator, pattern, log)
+        here = KillsSite(folder, address, keys, redis, operator, pattern, log, accounts)
         try:
             here.start_redis()
             here.start_service()

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
+from api.after_watch import NOTHING
 from api.clock import Clock
 from api.metrics import ServiceMetrics
+from api.review.policies import ReviewPolicy
 from api.store.engine import Database, open_engine
 from pipelines.events import utc_now
 from pipelines.live.camera_metrics import DROP_REASONS, GAP_REASONS, PHASES
@@ -41,6 +43,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Metri
 def service(database: Database, clock: Clock) -> ServiceMetrics:
     made = ServiceMetrics()
     made.watch(database, lambda: {"part": "ok"}, clock)
+    made.watch_owed(lambda: NOTHING, ReviewPolicy(), clock)
     return made
 
 

@@ -25,6 +25,7 @@ OPEN_ROUTES = {
 }
 KEYED = {
     "/api/v1/reviews/{review_id}/judgements",
+    "/api/v1/reviews/{review_id}/undo",
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",
     "/api/v1/cameras",
@@ -46,6 +47,10 @@ KEYED = {
         f"/api/v1/accounts/{{account_id}}/{what}"
         for what in ("approval", "role", "reactivation", "deactivation")
     ),
+    "/api/v1/candidates/{candidate_id}/retraction",
+    "/api/v1/candidates/{candidate_id}/outcomes",
+    "/api/v1/complaints",
+    "/api/v1/complaints/{complaint_id}/answer",
 }
 
 

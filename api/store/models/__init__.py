@@ -1,7 +1,15 @@
 """The tables, one file per group of records."""
 
+from api.store.models.after import (
+    Complaint,
+    ComplaintCandidate,
+    ContactOutcome,
+    Reexamination,
+    Retraction,
+)
 from api.store.models.base import Base
 from api.store.models.cameras import CameraDay, CameraGap, CameraReport
+from api.store.models.claims import JudgementWithdrawal, ReviewClaim
 from api.store.models.evidence import EvidenceRecord, LegalHold
 from api.store.models.given_cameras import CameraSetting
 from api.store.models.lists import (
@@ -50,6 +58,9 @@ __all__ = [
     "CameraReport",
     "CameraSetting",
     "CandidateRecord",
+    "Complaint",
+    "ComplaintCandidate",
+    "ContactOutcome",
     "ControlItem",
     "Deployment",
     "DeploymentCamera",
@@ -60,6 +71,7 @@ __all__ = [
     "IdempotentResult",
     "Installation",
     "JudgementRecord",
+    "JudgementWithdrawal",
     "LedgerEntry",
     "LedgerHead",
     "LegalHold",
@@ -72,11 +84,14 @@ __all__ = [
     "Overlay",
     "PresentedEvidence",
     "Receipt",
+    "Reexamination",
     "ReferenceTemplate",
     "RefreshToken",
     "RequestPicture",
     "ResolutionRecord",
+    "Retraction",
     "Review",
+    "ReviewClaim",
     "ReviewListing",
     "Subject",
     "SubjectReference",

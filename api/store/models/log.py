@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
@@ -49,10 +49,13 @@ class OutboxEvent(Base):
     """An event that must be published; written in the transaction that made it true."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_sent_at_created_at", "sent_at", "created_at"),)
+    __table_args__ = (
+        UniqueConstraint("candidate_id", "schema_name"),
+        Index("ix_outbox_sent_at_created_at", "sent_at", "created_at"),
+    )
 
     outbox_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"), unique=True)
+    candidate_id: Mapped[str] = mapped_column(ForeignKey("candidates.candidate_id"))
     schema_name: Mapped[str] = mapped_column(String(64))
     event: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -15,7 +15,7 @@ WAITING = "state IN ('one_answer', 'open')"
 
 
 class CandidateRecord(Base):
-    """A candidate, or a control in the same clothes (`control_id` set, no `event`).
+    """A candidate, or in the same clothes, without `event`, a control (`control_id` set) or a re-examination.
 
     `queued_at` and `review_id` repeat what its review says, so that one index knows state and place in the queue.
     """
@@ -60,6 +60,11 @@ class CandidateRecord(Base):
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     review_id: Mapped[str | None] = mapped_column(String(64))
+
+    @property
+    def is_reexamination(self) -> bool:
+        """Whether it asks again about another candidate."""
+        return self.event is None and self.control_id is None
 
 
 class Review(Base):
@@ -121,6 +126,7 @@ class JudgementRecord(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"), index=True)
     round: Mapped[int]
     answer: Mapped[str] = mapped_column(String(16))
+    reason_code: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(500))
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime())
 

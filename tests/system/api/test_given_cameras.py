@@ -19,11 +19,8 @@ from api.review.cases import Role
 from pipelines.events import utc_now
 from pipelines.given_cameras import GivenCamera
 from tests.seeds import WORKER, Seeded, seed
-from tests.system.api.test_postgres import cluster, url
 
 pytestmark = pytest.mark.system
-
-__all__ = ["cluster", "url"]
 
 ADDRESS = "rtsp://viewer:{hall}@10.1.2.3/a"
 WRITERS = 8

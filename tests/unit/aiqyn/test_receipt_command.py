@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from aiqyn.commands import receipt
 from api.ledger.receipts import LedgerPlace, ReceiptContent, ReceiptJudgement, ReceiptPolicy, build_receipt
+from api.ledger.retractions import RetractionContent, build_retraction
 from pipelines.signing import SigningKey
 from tests.event_builders import make_candidate
 
@@ -157,3 +158,32 @@ def test_a_hostile_key_file_is_one_line(app: typer.Typer, good: str, tmp_path: P
     code, out, err = run(app, good, "--key", str(tmp_path / "hostile"))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert str(tmp_path / "hostile") in err
+
+
+@pytest.mark.parametrize("as_entry", [False, True], ids=["the retraction", "its stream entry"])
+def test_a_retracted_receipt_is_refused(
+    app: typer.Typer, key: str, good: str, tmp_path: Path, as_entry: bool
+) -> None:
+    token = build_retraction(
+        RetractionContent(
+            retraction_id=str(uuid.uuid4()),
+            issuer="aiqyn.example",
+            issued_at=datetime.now(UTC),
+            receipt_id=str(uuid.UUID(int=7)),
+            candidate_id=str(uuid.uuid4()),
+            reason_code="judge_error",
+            ledger=LedgerPlace(1, "f" * 64),
+        ),
+        KEY,
+    )
+    given = json.dumps({"schema": "aiqyn.retracted/1", "retraction": token}) if as_entry else token
+    (tmp_path / "retraction").write_text(given)
+    code, out, _ = run(app, good, "--key", key, "--retraction", str(tmp_path / "retraction"), "--json")
+    assert (code, json.loads(out)["code"]) == (1, "retracted")
+
+
+def test_what_is_no_retraction_is_said(app: typer.Typer, key: str, good: str, tmp_path: Path) -> None:
+    (tmp_path / "retraction").write_text(make_receipt())
+    code, _, err = run(app, good, "--key", key, "--retraction", str(tmp_path / "retraction"))
+    assert code == 1
+    assert "malformed" in err

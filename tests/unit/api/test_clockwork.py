@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select, text
 
+from api.ledger.verify import load_keys, verify_receipt
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, LedgerEntry, Receipt
-from tests.api_client import Clients
+from tests.api_client import Clients, FakeClock
 
 
 def judged_same(clients: Clients, track_id: int = 1) -> str:
@@ -71,3 +72,38 @@ def test_a_record_that_cannot_be_released_holds_up_no_other(clients: Clients) ->
     with pytest.raises(ValueError, match="schema"):
         clients.seeded.services.hold_clock.run_once()
     assert (state_of(clients, broken), state_of(clients, sound)) == ("confirmed_held", "confirmed")
+
+
+def test_a_disagreement_nobody_decides_ends_by_itself(clients: Clients, clock: FakeClock) -> None:
+    candidate_id = clients.seeded.take_in()
+    for username, answer in (("aigul", "same_person"), ("daniyar", "different")):
+        person = clients.login(username)
+        assert person.answer(person.queue()[0]["review_id"], answer).status_code == 201
+    sweeper = clients.seeded.services.sweeper
+    clock.forward(minutes=29)
+    assert sweeper.run_once() == 0
+    clock.forward(minutes=2)
+    assert sweeper.run_once() == 1
+    assert state_of(clients, candidate_id) == "inconclusive"
+    with clients.seeded.services.database.read() as session:
+        assert "disagreement_ran_out" in session.scalars(select(LedgerEntry.kind)).all()
+
+
+def test_a_reason_in_a_word_stands_in_receipt_and_ledger(clients: Clients) -> None:
+    clients.seeded.take_in()
+    for username in ("aigul", "daniyar"):
+        person = clients.login(username)
+        review_id = person.queue()[0]["review_id"]
+        given = {"answer": "same_person", "reason_code": "distinctive_mark"}
+        assert person.post(f"/reviews/{review_id}/judgements", given).status_code == 201
+    unknown = {"answer": "same_person", "reason_code": "because"}
+    assert person.post(f"/reviews/{review_id}/judgements", unknown).status_code == 422
+    services = clients.seeded.services
+    assert services.hold_clock.run_once() == 1
+    keys = load_keys(services.keys.receipts_key().public_pem().decode())
+    with services.database.read() as session:
+        receipt = session.scalars(select(Receipt)).one()
+        entries = session.scalars(select(LedgerEntry).where(LedgerEntry.kind == "judged")).all()
+    claims = verify_receipt(receipt.jws, keys, at=receipt.issued_at).claims
+    assert [one["reason_code"] for one in claims["judgements"]] == ["distinctive_mark"] * 2
+    assert all('"reason_code":"distinctive_mark"' in entry.document for entry in entries)

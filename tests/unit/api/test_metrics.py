@@ -18,6 +18,7 @@ from aiqyn.embedded.redis import EmbeddedRedis
 from api import probes
 from api.background import Background, BackgroundLoop
 from api.probes import Probe, Probes, database_state, disk_state, local_folders
+from api.store.after import Owed
 from api.store.engine import Database, open_engine
 from api.store.open import open_database
 from pipelines.bus import CandidatePublisher
@@ -78,6 +79,18 @@ class TestMetrics:
             return [line for line in text.splitlines() if line.startswith(("aiqyn_reviews", "aiqyn_outbox"))]
 
         assert figures(before) == figures(after)
+
+    def test_what_is_owed_and_what_nobody_judged_is_told(self, seeded: Seeded, clock: FakeClock) -> None:
+        seeded.take_in(1)
+        clock.forward(hours=2)
+        assert seeded.services.sweeper.run_once() == 1
+        seeded.services.after.watch.owed = Owed(2, clock() - timedelta(hours=25), 3, 1, clock())
+        text = text_of(seeded)
+        assert "aiqyn_candidates_not_judged_total 1.0" in text
+        assert "aiqyn_outcomes_missing 2.0" in text
+        assert "aiqyn_outcomes_oldest_missing_seconds 3600.0" in text
+        assert "aiqyn_complaints_open 3.0" in text
+        assert "aiqyn_complaints_overdue 1.0" in text
 
     def test_without_a_database_the_rest_is_told(self, seeded: Seeded) -> None:
         seeded.services.database.close()

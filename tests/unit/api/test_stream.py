@@ -14,7 +14,15 @@ from sqlalchemy.orm import Session
 
 from aiqyn.embedded.redis import EmbeddedRedis
 from api.intake import Intake
-from api.ledger.verify import load_keys, verify_stream_event
+from api.ledger.verify import (
+    ReceiptError,
+    load_keys,
+    receipt_in_event,
+    retraction_in_event,
+    verify_receipt,
+    verify_retraction,
+    verify_stream_event,
+)
 from api.outlets.outbox import OutboxPublisher
 from api.review.policies import ReviewPolicy
 from api.store.models import CandidateRecord
@@ -101,6 +109,31 @@ def test_from_the_workers_stream_to_a_receipt_that_verifies(
     clients.close()
 
 
+def test_a_retraction_follows_its_receipt_on_the_same_stream(
+    live: Seeded, worker: CandidatePublisher, api_redis: Redis
+) -> None:
+    send(worker, live)
+    take_in(live)
+    clients = Clients(live)
+    for name in ("aigul", "daniyar"):
+        person = clients.login(name)
+        review_id = person.queue()[0]["review_id"]
+        person.answer(review_id, "same_person")
+    assert live.services.hold_clock.run_once() == 1
+    assert person.post(f"/reviews/{review_id}/undo", {}).json()["result"] == "retracted"
+    assert live.services.outbox is not None
+    assert live.services.outbox.run_once() == 2
+    receipt, retraction = confirmed_entries(api_redis)
+    keys = load_keys(clients.http.get("/.well-known/jwks.json").text)
+    verified = verify_stream_event(receipt, keys, at=utc_now())
+    token = retraction_in_event(retraction)
+    assert verify_retraction(token, keys).receipt_id == verified.claims["jti"]
+    with pytest.raises(ReceiptError) as refusal:
+        verify_receipt(receipt_in_event(receipt), keys, at=utc_now(), retractions=[token])
+    assert refusal.value.code == "retracted"
+    clients.close()
+
+
 def test_kept_entries_are_acknowledged_and_refused_ones_go_to_dead(
     live: Seeded, worker: CandidatePublisher, api_redis: Redis
 ) -> None:
@@ -159,6 +192,9 @@ def test_a_receipt_waits_in_the_outbox_while_redis_is_away(
     class Away:
         def publish(self, receipt: str) -> None:
             raise BusError(f"away with {len(receipt)} characters")
+
+        def publish_retraction(self, retraction: str) -> None:
+            raise BusError(f"away with {len(retraction)} characters")
 
     with pytest.raises(BusError):
         OutboxPublisher(live.services.database, Away(), utc_now).run_once()

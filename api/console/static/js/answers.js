@@ -48,11 +48,12 @@ export class AnswerBar {
     );
   }
 
-  /** Allows an answer: everything there is to see is on the screen. */
-  allow() {
+  /** Allows an answer: everything there is to see is on the screen. @param {string} [key] what is said besides */
+  allow(key = "answer.how") {
     this.open = true;
+    this.reason.disabled = false;
     for (const button of this.buttons) button.disabled = false;
-    bind(this.state, () => t("answer.how"));
+    bind(this.state, () => t(key));
   }
 
   /** Takes the answer, if one may be given and none was. @param {Answer} answer */

@@ -111,6 +111,18 @@ export async function judge(id, answer, reason, key) {
 
 /**
  * A picture or a clip, kept in memory until the caller revokes the address.
+ * Takes an answer back; tells whether it was undone, or retracted because somebody had been told already.
+ * @param {string} id
+ * @param {string} key
+ * @returns {Promise<{result: "undone" | "retracted"}>}
+ */
+export async function undo(id, key) {
+  const response = await send("POST", `reviews/${encodeURIComponent(id)}/undo`, {}, { "Idempotency-Key": key });
+  return response.json();
+}
+
+/**
+ * A picture, kept in memory until the caller revokes the address.
  * @param {string} id
  * @returns {Promise<string>} an object URL
  */

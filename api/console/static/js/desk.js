@@ -16,6 +16,7 @@ import { button, errorKey, heading, paragraph, setOffline, setWaiting, show, spe
 
 const LOOK_EVERY_MS = 5_000;
 const OTHERS_SHOWN = 12;
+const TOO_SOON = "looked_too_short";
 const MAY_BE_OVER = new Set(["not_found", "review_closed", "already_judged", "conflict", "responsible", "disclosed"]);
 
 export class Desk {
@@ -149,7 +150,10 @@ export class Desk {
     } catch (error) {
       if (this.bar !== bar || !bar) return;
       if (this.#shutOut(error)) return;
-      if (error instanceof api.ProblemError && MAY_BE_OVER.has(error.code)) this.#failed(error);
+      if (error instanceof api.ProblemError && error.code === TOO_SOON) {
+        bar.allow(errorKey(error));
+        speak(t(errorKey(error)));
+      } else if (error instanceof api.ProblemError && MAY_BE_OVER.has(error.code)) this.#failed(error);
       // The same key: however often it is sent, it is one answer.
       else this.#offerRetry(bar, error, () => void this.#answer(review, answer, reason, key));
     }
@@ -184,13 +188,35 @@ export class Desk {
       this.onRefresh = null;
       this.#reveal(reviewId, answer).catch((error) => this.#shutOut(error) || speak(t(errorKey(error))));
     };
-    const panel = revealed(answer, told, { onNext, onRefresh });
+    const undoKey = api.newKey();
+    const onUndo = () => this.#undo(reviewId, undoKey, panel);
+    const panel = revealed(answer, told, { onNext, onRefresh, onUndo });
     document.querySelector(".answers, .revealed")?.replaceWith(panel.element);
     this.bar = null;
     this.onNext = onNext;
     this.onRefresh = told.outcome ? null : onRefresh;
     panel.title.focus();
     speak(t("reveal.spoken"));
+  }
+
+  /**
+   * Takes her answer back, under one key however often it is pressed.
+   * @param {string} reviewId
+   * @param {string} key
+   * @param {{state: HTMLElement, undo: HTMLButtonElement}} panel
+   */
+  async #undo(reviewId, key, panel) {
+    let said;
+    try {
+      const done = await api.undo(reviewId, key);
+      said = `undo.${done.result}`;
+      panel.undo.remove();
+    } catch (error) {
+      if (this.#shutOut(error)) return;
+      said = errorKey(error);
+    }
+    bind(panel.state, () => t(said));
+    speak(t(said));
   }
 
   /** Looks at the queue; what waits is shown by age alone. */

@@ -13,12 +13,14 @@ const WIDE_MARGIN = 0.15;
  * The panel that takes the answer bar's place.
  * @param {Answer} answer
  * @param {Reveal} told
- * @param {{onNext: () => void, onRefresh: () => void}} actions
+ * @param {{onNext: () => void, onRefresh: () => void, onUndo: () => void}} actions
  */
-export function revealed(answer, told, { onNext, onRefresh }) {
+export function revealed(answer, told, { onNext, onRefresh, onUndo }) {
   const title = bind(h("h2", { tabindex: -1 }), () => t("reveal.title"));
   const next = button("reveal.next", onNext, { className: "primary", shortcut: "N", ariaShortcuts: "N Enter" });
   const again = button("reveal.refresh", onRefresh, { className: "quiet", shortcut: "R", ariaShortcuts: "R" });
+  const undo = button("undo.button", onUndo, { className: "quiet" });
+  const state = h("p", { class: "state" });
   const details = h(
     "dl",
     {},
@@ -32,10 +34,11 @@ export function revealed(answer, told, { onNext, onRefresh }) {
     "div",
     { class: "meaning" },
     bind(h("p", { class: "note" }), () => t("reveal.meaning")),
-    h("p", { class: "row" }, next, told.outcome ? null : again),
+    h("p", { class: "row" }, next, told.outcome ? null : again, undo),
+    state,
   );
   const element = h("section", { class: "revealed" }, title, details, aside);
-  return { element, title, next };
+  return { element, title, next, undo, state };
 }
 
 /** @param {Reveal} told */

@@ -12,5 +12,5 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def url(make_database: Callable[[bool], str]) -> str:
+def url(make_database: Callable[[bool], str]) -> str:  # type: ignore[no-redef]  # instead of SQLite's
     return make_database(False)

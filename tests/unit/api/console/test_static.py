@@ -68,7 +68,7 @@ def test_every_answer_and_outcome_has_words() -> None:
 
 def test_no_words_are_left_over() -> None:
     source = _source()
-    built = re.compile(r"^(answer|outcome|error|reveal\.margin_\w+)\b")
+    built = re.compile(r"^(answer|outcome|error|undo|reveal\.margin_\w+)\b")
     unused = [key for key in _words("en") if f'"{key}"' not in source and not built.match(key)]
     assert unused == []
 

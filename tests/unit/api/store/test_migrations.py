@@ -216,6 +216,59 @@ def test_accounts_of_before_keep_their_rights_and_log_in_again(tmp_path: Path) -
     engine.dispose()
 
 
+def test_an_outbox_from_before_keeps_its_events_and_its_guards(tmp_path: Path) -> None:
+    """The table is made anew on SQLite, so that a candidate may have a retraction beside its receipt."""
+    from alembic import command
+
+    from api.store.migrate import _config
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        connection.exec_driver_sql("DROP TRIGGER outbox_needs_two_people")
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        connection.exec_driver_sql(
+            "INSERT INTO outbox VALUES ('o', 'c', 'aiqyn.confirmed/1', '{}', '2026-03-01 12:00:00', NULL, 0)"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER outbox_needs_two_people BEFORE INSERT ON outbox WHEN 0 BEGIN SELECT 1; END"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO watchlists VALUES ('w', 'name', 'purpose', 10, '2026-03-01 12:00:00', NULL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO subjects VALUES ('s', 'w', x'00', 'a', 'a', 'b', 'b', 'law', '7', 'family', "
+            "'2026-03-01 12:00:00', '2026-03-01 12:00:00', NULL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO deployments VALUES ('d', 'w', 'purpose', 'a', 'a', 'b', 'b', '2026-03-01 12:00:00', "
+            "'2026-03-01 12:00:00', '2026-03-01 12:00:00')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO candidates (candidate_id, revision, event, camera_id, deployment_id, watchlist_id, "
+            "subject_id, similarity, threshold, state, round, created_at, expires_at) VALUES ('c', 1, '{}', "
+            "'gate', 'd', 'w', 's', 0.5, 0.4, 'open', 0, '2026-03-01 12:00:00', '2026-03-01 12:00:00')"
+        )
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT outbox_id, schema_name FROM outbox")).all() == [
+            ("o", "aiqyn.confirmed/1")
+        ]
+    for statement, words in (
+        ("DELETE FROM outbox", "outbox rows stay"),
+        ("UPDATE outbox SET event = '[]'", "not changed"),
+        (
+            "INSERT INTO outbox VALUES ('x', 'c', 'aiqyn.confirmed/2', '{}', '2026-03-01', NULL, 0)",
+            "two people",
+        ),
+    ):
+        with pytest.raises(IntegrityError, match=words), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     def fail_half_way() -> None:
         with database.write() as session:

@@ -1,0 +1,70 @@
+"""Who has which review open. Nothing here tells anybody of another's claim but by what her list leaves out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, case, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from api.review.cases import JUDGES_NEEDED, State
+from api.store.models import CandidateRecord, JudgementRecord, Review, ReviewClaim
+
+_HERS: Final = -1000
+"""Whoever has it open keeps it, however many others came to have it open."""
+
+
+class ClaimRepository:
+    """Finds and keeps claims."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of(self, review_id: str, account_id: str) -> ReviewClaim | None:
+        """The account's own claim on a review, run out or not."""
+        return self._session.get(ReviewClaim, (review_id, account_id))
+
+    def take(self, review_id: str, account_id: str, now: datetime, until: datetime) -> None:
+        """Claims a review for an account, anew where its claim has run out; a claim in force stays as it is.
+
+        Whoever opens another review lets go of the one before: nobody looks at two at once, or keeps a queue from others.
+        """
+        claim = self.of(review_id, account_id)
+        if claim is not None and claim.claimed_until > now:
+            return
+        self._session.execute(
+            update(ReviewClaim)
+            .where(ReviewClaim.account_id == account_id, ReviewClaim.claimed_until > now)
+            .values(claimed_until=now)
+        )
+        if claim is None:
+            self._session.add(
+                ReviewClaim(review_id=review_id, account_id=account_id, opened_at=now, claimed_until=until)
+            )
+        else:
+            claim.claimed_until = until
+        self._session.flush()
+
+
+def has_room(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Of reviews joined with their candidates: those the account has open, or that lack a judge still.
+
+    An answer takes the place of the claim before it, so that it changes nothing in anybody's list. One sum over the
+    few claims of a review, so that no database has a reason to read all there ever were.
+    """
+    claim, answer = aliased(ReviewClaim), aliased(JudgementRecord)
+    answered = (
+        exists()
+        .where(answer.candidate_id == CandidateRecord.candidate_id, answer.account_id == claim.account_id)
+        .correlate_except(answer)
+    )
+    weight = case((claim.account_id == account_id, _HERS), (answered, 0), else_=1)
+    taken = (
+        select(func.coalesce(func.sum(weight), 0))
+        .where(claim.review_id == Review.review_id, claim.claimed_until > now)
+        .correlate(Review, CandidateRecord)
+        .scalar_subquery()
+    )
+    given = case((CandidateRecord.state == State.ONE_ANSWER.value, 1), else_=0)
+    return taken + given < JUDGES_NEEDED

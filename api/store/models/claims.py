@@ -1,0 +1,32 @@
+"""Who has a review open, and answers that were taken back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.store.models.base import Base, UtcDateTime
+
+
+class ReviewClaim(Base):
+    """That a judge opened a review, when first, and until when it is claimed for her."""
+
+    __tablename__ = "review_claims"
+
+    review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True, index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    claimed_until: Mapped[datetime] = mapped_column(UtcDateTime())
+
+
+class JudgementWithdrawal(Base):
+    """That a judge took an answer back. The answer itself stays where it is, and counts for nothing."""
+
+    __tablename__ = "judgement_withdrawals"
+
+    judgement_id: Mapped[str] = mapped_column(ForeignKey("judgements.judgement_id"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    withdrawn_at: Mapped[datetime] = mapped_column(UtcDateTime())
