@@ -106,6 +106,8 @@ class Intake:
         keys = self._keys.worker_verifying_keys()
         checked = [_checked(candidate, signed, keys) for candidate, signed in batch]
         with self._database.write() as session:
+            # All of them before the first entry of the ledger: a judge takes candidate and ledger in that order, too.
+            CandidateRepository(session).lock([str(candidate.candidate_id) for candidate, _ in batch])
             lists = ListRepository(session)
             return [
                 self._taken(session, lists, candidate, shown, now)

@@ -73,6 +73,16 @@ def test_the_service_confirms_and_expires_by_itself(tmp_path: Path) -> None:
         wait_until(lambda: supervisor.get(path).json()["state"] == "confirmed")
         assert supervisor.get(f"/receipts/{candidate_id}").status_code == 200
         parts = clients.http.get("/health").json()["parts"]
-    names = ("process", "hold-clock", "expiry-sweeper", "retention", "references", "requests")
+    names = (
+        "process",
+        "hold-clock",
+        "expiry-sweeper",
+        "retention",
+        "record-retention",
+        "references",
+        "requests",
+        "redress",
+        "chase",
+    )
     assert parts == dict.fromkeys(names, "ok")
     assert seeded.services.liveness()["hold-clock"] == "stopped"

@@ -11,6 +11,6 @@ from tests.unit.api.store.test_upgrades import *  # noqa: F403  # the same tests
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture
-def url(make_database: Callable[[bool], str]) -> str:  # type: ignore[no-redef]  # instead of SQLite's
+@pytest.fixture  # type: ignore[no-redef]  # instead of SQLite's
+def url(make_database: Callable[[bool], str]) -> str:
     return make_database(False)
