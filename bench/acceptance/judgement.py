@@ -101,7 +101,7 @@ def clients(
 def storm_figures(name: str, plan: StormPlan, seen: StormSeen) -> Iterator[Figure]:
     """What a storm shows."""
     yield equals(f"{name}: clients at once", plan.clients, plan.clients)
-    yield at_least(f"{name}: answers taken", seen.count("answer", 201), plan.clients // 2)
+    yield at_least(f"{name}: answers taken", seen.count("answer", 201), plan.clients // 4)
     yield at_least(f"{name}: answers taken back", seen.count("undo", 200), 1)
     yield at_least(f"{name}: confirmed matches", seen.audit.receipts, 1)
     yield equals(f"{name}: answers that came before a look", seen.hurried, 0)
@@ -110,6 +110,7 @@ def storm_figures(name: str, plan: StormPlan, seen: StormSeen) -> Iterator[Figur
     )
     yield equals(f"{name}: forbidden acts that were not refused", allowed, 0)
     yield equals(f"{name}: replies of a broken service", seen.broken, 0)
+    yield Figure(f"{name}: asked to try again", seen.turned_away, "told", passed=True)
     yield from audit_figures(name, seen.audit)
 
 

@@ -25,6 +25,7 @@ from bench.live.judging_site import JudgingSite, Person
 SEED = 20261130
 LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 120.0
+TRY_AGAIN = 503
 NO_REPLY = 599
 """Stands for a status where there was none."""
 _ANSWERS = ("same_person",) * 7 + ("different",) * 2 + ("cannot_tell",)
@@ -45,7 +46,7 @@ class StormPlan:
     clients: int = 200
     operators: int = 20
     candidates: int = 100
-    seconds: float = 30.0
+    seconds: float = 60.0
     seed: int = SEED
 
     def people(self) -> dict[str, Role]:
@@ -83,9 +84,16 @@ class StormSeen:
         return self.statuses[(act, status)]
 
     @property
+    def turned_away(self) -> int:
+        """Replies that say to try again: 200 clients are more than SQLite's one writer may have time for."""
+        return sum(times for (_, status), times in self.statuses.items() if status == TRY_AGAIN)
+
+    @property
     def broken(self) -> int:
-        """Replies that say that the service failed."""
-        return sum(times for (_, status), times in self.statuses.items() if status >= 500)
+        """Replies that say that the service failed, and replies that never came."""
+        return sum(
+            times for (_, status), times in self.statuses.items() if status >= 500 and status != TRY_AGAIN
+        )
 
 
 def storm(here: JudgingSite, plan: StormPlan) -> StormSeen:

@@ -37,7 +37,7 @@ def test_good_runs_pass() -> None:
     ("changes", "name"),
     [
         ({"hurried": 1}, "SQLite: answers that came before a look"),
-        ({"statuses": STATUSES + Counter({("queue", 503): 1})}, "SQLite: replies of a broken service"),
+        ({"statuses": STATUSES + Counter({("queue", 500): 1})}, "SQLite: replies of a broken service"),
         (
             {"statuses": STATUSES + Counter({("forbidden", 200): 1})},
             "SQLite: forbidden acts that were not refused",
