@@ -20,7 +20,6 @@ COMMANDS: tuple[str, ...] = (
     "users",
     "overlays",
     "enrol",
-    "import",
     "evaluate",
     "bench",
 )
