@@ -22,7 +22,6 @@ COMMANDS: tuple[str, ...] = (
     "overlays",
     "cameras",
     "enrol",
-    "import",
     "evaluate",
     "bench",
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aiqyn.commands import enrol_import
 from aiqyn.commands.exits import NOTHING_DONE, SOME_FAILED, fail, report
 from pipelines.errors import EnrolError
 
@@ -28,8 +29,9 @@ group = typer.Typer()
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the program."""
+    """Adds the command to the program, and `import` beside it."""
     app.add_typer(group)
+    app.add_typer(enrol_import.group)
 
 
 _HELP = {

@@ -1,4 +1,3 @@
-# noqa: N999  # the command is called so
 """`aiqyn import FILE.csv --images DIR --watchlist NAME`: many entries at once, all of them or none."""
 
 from __future__ import annotations
@@ -22,11 +21,7 @@ SHOWN = 200
 """Problems printed one by one; `--json` has all of them."""
 
 group = typer.Typer()
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command to the program."""
-    app.add_typer(group)
+"""Added to the program by `enrol`: a module cannot be called as the command is."""
 
 
 @group.command("import")
