@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from api.store.missing import add_missing
 from api.store.models import LoginCount, LoginSession, OidcFlow, RefreshToken
 
 CountKey = tuple[str, str]
@@ -55,10 +55,9 @@ class LoginRepository:
     def counts(self, keys: Iterable[CountKey], now: datetime) -> dict[CountKey, LoginCount]:
         """The counts under these keys, made where there are none, locked, always in the same order."""
         wanted = sorted(set(keys))
-        insert = postgresql.insert if self._dialect() == "postgresql" else sqlite.insert
         for kind, key in wanted:
             fresh = {"kind": kind, "key_sha256": key, "failures": 0, "last_at": now}
-            self._session.execute(insert(LoginCount).values(fresh).on_conflict_do_nothing())
+            add_missing(self._session, LoginCount, fresh)
         return {key: self._session.get_one(LoginCount, key, with_for_update=True) for key in wanted}
 
     def count(self, key: CountKey) -> LoginCount | None:
@@ -99,6 +98,3 @@ class LoginRepository:
             verifier=row.verifier,
             began_at=row.began_at,
         )
-
-    def _dialect(self) -> str:
-        return self._session.get_bind().dialect.name

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from api.review.cases import Role
+from api.store.missing import add_missing
 from api.store.models import Account, AccountRequest, Installation, LoginSession
 
 SALT_BYTES = 32
@@ -25,9 +26,9 @@ class PeopleRepository:
         """The salt of this installation; made at its first use, within a transaction that writes."""
         found = self._session.get(Installation, 1)
         if found is None:
-            found = Installation(installation_id=1, salt=secrets.token_bytes(SALT_BYTES))
-            self._session.add(found)
-            self._session.flush()
+            made = {"installation_id": 1, "salt": secrets.token_bytes(SALT_BYTES)}
+            add_missing(self._session, Installation, made)  # of two who are first, one makes it
+            found = self._session.get_one(Installation, 1)
         return found.salt
 
     def add(self, account: Account) -> None:

@@ -157,15 +157,29 @@ class Seat:
 
 @contextmanager
 def seat(
-    browser: Browser, service: Service, *, size_wh: tuple[int, int] = (1280, 800), locale: str = "en-GB"
+    browser: Browser,
+    service: Service,
+    *,
+    size_wh: tuple[int, int] = (1280, 800),
+    locale: str = "en-GB",
+    leaves: bool = False,
 ) -> Iterator[Seat]:
-    """A window of its own, without anything of another's."""
+    """A window of its own, without anything of another's.
+
+    Args:
+        browser: gives it.
+        service: whose page.
+        size_wh: of the window, pixels.
+        locale: of the browser.
+        leaves: whether it goes to other pages: what it heard before is gone then, and nothing is written down.
+    """
     width, height = size_wh
     context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
     page = context.new_page()
     taken = Seat(page, service)
     page.on("request", lambda request: taken.asked.append(f"{request.method} {request.url}"))
-    page.on("response", lambda response: taken.heard.append(_text_of(response)))
+    if not leaves:
+        page.on("response", lambda response: taken.heard.append(_text_of(response)))
     page.on("pageerror", lambda error: taken.complaints.append(str(error)))
     page.on(
         "console",
