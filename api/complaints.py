@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api.accounts import Principal
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from api.errors import ConflictError, ForbiddenError, NotFoundError
+from api.grievances import Grievance, candidates_of, hold_for
 from api.ledger.chain import Happening
 from api.oversight import OVERSEERS
 from api.reexaminations import finding
@@ -33,31 +34,7 @@ from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.evidence import HoldRepository
 from api.store.ledger import LedgerRepository, OutboxRepository
-from api.store.models import Complaint, LegalHold
-
-MAX_CANDIDATES: Final = 50
-"""A time and place at which more was confirmed says too little about whom it is about."""
-
-MAX_WINDOW: Final = timedelta(days=31)
-
-
-@dataclass(frozen=True, slots=True)
-class Grievance:
-    """What a complaint is about: a candidate, or a camera and a time.
-
-    Attributes:
-        candidate_id: where it is known.
-        camera_id: else where.
-        from_at: from when on; aware.
-        to_at: until when, not included; aware.
-        reference: under what the letter itself is kept elsewhere; no name.
-    """
-
-    candidate_id: str | None = None
-    camera_id: str | None = None
-    from_at: datetime | None = None
-    to_at: datetime | None = None
-    reference: str | None = None
+from api.store.models import Complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +80,7 @@ class ComplaintService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            about = _about(session, grievance)
+            about = candidates_of(session, grievance)
             complaint = Complaint(
                 complaint_id=f"cmp_{secrets.token_hex(12)}",
                 candidate_id=grievance.candidate_id,
@@ -118,7 +95,7 @@ class ComplaintService:
             )
             complaints.add(complaint)
             for candidate_id in about:
-                hold = _hold(candidate_id, complaint, now)
+                hold = hold_for(candidate_id, complaint, now)
                 HoldRepository(session).add(hold)
                 complaints.link(complaint.complaint_id, candidate_id, hold.hold_id)
             _note(session, "complaint_filed", now, principal, complaint, {"candidates": about})
@@ -243,34 +220,6 @@ def complaint_document(session: Session, row: Complaint) -> dict[str, Any]:
             for link in links
         ],
     }
-
-
-def _about(session: Session, grievance: Grievance) -> list[str]:
-    """The candidates a complaint is about."""
-    if grievance.candidate_id is not None:
-        row = CandidateRepository(session).row(grievance.candidate_id, lock=True)
-        if row is None or row.event is None:  # controls and re-examinations are about nobody
-            raise NotFoundError
-        return [row.candidate_id]
-    camera_id, began, ended = grievance.camera_id, grievance.from_at, grievance.to_at
-    if camera_id is None or began is None or ended is None or not began < ended <= began + MAX_WINDOW:
-        raise UnprocessableError(
-            "bad_time", f"name a candidate, or a camera and a time of at most {MAX_WINDOW.days} days"
-        )
-    found = ComplaintRepository(session).confirmed_at(camera_id, began, ended, MAX_CANDIDATES + 1)
-    if len(found) > MAX_CANDIDATES:
-        raise UnprocessableError("too_wide", "too much was confirmed there and then: narrow the time")
-    return list(found)
-
-
-def _hold(candidate_id: str, complaint: Complaint, now: datetime) -> LegalHold:
-    return LegalHold(
-        hold_id=f"hold_{secrets.token_hex(12)}",
-        candidate_id=candidate_id,
-        reason=f"complaint {complaint.complaint_id}",
-        set_by=complaint.filed_by,
-        set_at=now,
-    )
 
 
 def _check_apart(session: Session, principal: Principal, about: Sequence[str]) -> None:

@@ -30,16 +30,24 @@ NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID: Final = "x"
 """Every id of every row, so that all refer to each other."""
 
-_GUARDED: Final = frozenset({"alembic_version", "ledger_head", "receipts", "outbox"})
-"""Made by migrations, or refused by triggers that want two people who said the same."""
+_GUARDED: Final = frozenset({"alembic_version", "ledger_head", "receipts", "outbox", "retractions"})
+"""Made by migrations, or refused by triggers that want two people who said the same, or a confirmed match."""
 
 _ITEM: Final = {"kind": "probe", "ref": f"cc/{'c' * 64}.sealed", "sha256_sealed": "c" * 64}
 _VALUES: Final[dict[tuple[str, str], Any]] = {
+    ("account_requests", "decided_by"): None,
     ("candidates", "event"): {"evidence": [_ITEM]},
     ("candidates", "state"): "open",
     ("candidates", "control_id"): None,
     ("candidates", "truth"): None,
     ("control_items", "frame"): _ITEM,
+    ("deployments", "authorised_by"): "y",
+    ("deployments", "authorised_by_key"): "y",
+    ("deployments", "request_id"): None,
+    ("list_requests", "ended_by"): None,
+    ("subjects", "authorised_by"): "y",
+    ("subjects", "authorised_by_key"): "y",
+    ("subjects", "request_id"): None,
     ("control_items", "probe"): _ITEM,
     ("ledger", "sequence"): 1,
 }

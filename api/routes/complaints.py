@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from api.complaints import ComplaintAnswer, Grievance
+from api.complaints import ComplaintAnswer
 from api.deps import Cursor, IdempotencyKey, Limit, Overseer, ServicesDep, Supervisor
+from api.grievances import Grievance
 from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from api.review import guards, machine
 from api.review.cases import Case, Judge, Judgement, State
 from api.review.errors import AlreadyJudgedError
+from api.store import candidates as candidate_store
 from api.store.models import Account, CandidateRecord, OutboxEvent, Receipt
 from tests.api_client import Clients, FakeClock
 
@@ -109,6 +110,14 @@ def an_operator_after_the_end(clients: Clients) -> None:
         clients.login(username).answer(review_id, SAME)
 
 
+def an_answer_taken_back(clients: Clients) -> None:
+    review_id = take_a_candidate(clients)
+    person = clients.login("aigul")
+    person.answer(review_id, SAME)
+    assert person.post(f"/reviews/{review_id}/undo", {}).json()["result"] == "undone"
+    clients.login("daniyar").answer(review_id, SAME)
+
+
 def _change_role(clients: Clients, username: str, role: str) -> None:
     with clients.seeded.services.database.write() as session:
         session.scalars(select(Account).where(Account.username == username)).one().role = role
@@ -125,6 +134,7 @@ ATTEMPTS: list[Attempt] = [
     a_judge_who_asked_for_the_entry,
     others_than_operators,
     an_operator_after_the_end,
+    an_answer_taken_back,
 ]
 
 
@@ -191,6 +201,11 @@ def the_ended_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def an_undo_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_it_was = candidate_store._judgement
+    monkeypatch.setattr(candidate_store, "_judgement", lambda row, _: as_it_was(row, None))
+
+
 BROKEN: list[tuple[Attempt, Callable[[pytest.MonkeyPatch], None]]] = [
     (one_operator_alone, one_judge_is_enough),
     (the_same_operator_twice, no_limit_per_account),
@@ -200,6 +215,7 @@ BROKEN: list[tuple[Attempt, Callable[[pytest.MonkeyPatch], None]]] = [
     (a_judge_who_asked_for_the_entry, involvement_is_forgotten),
     (others_than_operators, any_role_judges),
     (an_operator_after_the_end, the_ended_is_open),
+    (an_answer_taken_back, an_undo_is_forgotten),
 ]
 
 
@@ -251,6 +267,9 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"action": "reject", "reason": "no"},
     {"action": "confirm", "reason": "yes"},
     {"state": "confirmed"},
+    {"outcome": "true_alert"},
+    {"outcome": "not_upheld", "answer": "no"},
+    {"reason_code": "technical_fault", "reason": "why"},
     {},
 )
 
@@ -260,7 +279,9 @@ def walk_every_route(clients: Clients) -> int:
     people = _people_of_every_role(clients)
     ids = _waiting_candidates(clients)
     made = 0
-    for path, methods in clients.http.app.openapi()["paths"].items():  # type: ignore[attr-defined]
+    paths = clients.http.app.openapi()["paths"]  # type: ignore[attr-defined]
+    for path in sorted(paths, key=lambda one: one.endswith("/undo")):  # else nothing waits for the others
+        methods = paths[path]
         for method in methods:
             for person in people:
                 for filled in {_fill(path, one) for one in ids}:
@@ -307,6 +328,8 @@ def _waiting_candidates(clients: Clients) -> list[dict[str, str]]:
             "kind": "privacy_mask",
             "version": "1",
         }
+        filed = overseer.post("/complaints", {"candidate_id": one["candidate_id"]})
+        one["complaint_id"] = filed.json()["complaint_id"]
     return found
 
 
