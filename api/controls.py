@@ -124,7 +124,7 @@ class ControlLibrary:
             The control's candidate id; None where none was mixed in.
         """
         candidates = CandidateRepository(session)
-        made = candidates.controls_made()
+        made = candidates.controls_made() if self._policy.control_first else 1
         if not wants_control(self._policy, queued_before=made, draw=self._draw()):
             return None
         item = candidates.next_control(neighbour.deployment_id)

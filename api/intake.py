@@ -18,11 +18,11 @@ from api.ledger.chain import Happening
 from api.review import machine
 from api.review.cases import State
 from api.review.policies import ReviewPolicy
-from api.review.presentation import Sighting, present
+from api.review.presentation import PictureSource, Sighting, present
+from api.store.arrivals import Arrivals
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
-from api.store.lists import ListRepository
 from api.store.models import CandidateRecord
 from api.store.reviews import ReviewRepository
 from pipelines.errors import SealingError
@@ -107,17 +107,19 @@ class Intake:
         checked = [_checked(candidate, signed, keys) for candidate, signed in batch]
         with self._database.write() as session:
             # All of them before the first entry of the ledger: a judge takes candidate and ledger in that order, too.
-            CandidateRepository(session).lock([str(candidate.candidate_id) for candidate, _ in batch])
-            lists = ListRepository(session)
-            return [
-                self._taken(session, lists, candidate, shown, now)
+            ids = [str(candidate.candidate_id) for candidate, _ in batch]
+            arrivals = Arrivals(session, CandidateRepository(session).lock(ids))
+            outcomes = [
+                self._taken(session, arrivals, candidate, shown, now)
                 for (candidate, _), shown in zip(batch, checked, strict=True)
             ]
+            arrivals.write()
+        return outcomes
 
     def _taken(
         self,
         session: Session,
-        lists: ListRepository,
+        arrivals: Arrivals,
         candidate: Candidate,
         shown: _Shown | IntakeRefusedError | None,
         now: datetime,
@@ -126,7 +128,10 @@ class Intake:
         try:
             if isinstance(shown, IntakeRefusedError):
                 raise shown
-            _check_deployed(lists, candidate, now)
+            _check_deployed(arrivals, candidate, now)
+            if arrivals.is_new(str(candidate.candidate_id)):
+                return self._receive(session, arrivals, candidate, shown, now)
+            arrivals.write()
             return self._keep(session, candidate, shown, now)
         except IntakeRefusedError as refusal:
             _note_refusal(session, candidate, refusal, now)
@@ -137,7 +142,7 @@ class Intake:
         candidates = CandidateRepository(session)
         known = candidates.row(str(candidate.candidate_id), lock=True)
         if known is None:
-            return self._receive(session, candidate, shown, now)
+            raise LookupError("a candidate that was there is gone")
         _check_same(known, candidate)
         if candidate.revision <= known.revision:
             return Taken.DUPLICATE
@@ -158,37 +163,44 @@ class Intake:
         self._note(session, "candidate_updated", candidate, now)
         return Taken.UPDATED
 
-    def _receive(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
+    def _receive(
+        self, session: Session, arrivals: Arrivals, candidate: Candidate, shown: _Shown | None, now: datetime
+    ) -> Taken:
         row = self._row(candidate, now)
-        CandidateRepository(session).add(row)
-        note_evidence(session, candidate, now)
         if shown is None:  # taken back before it came: kept, so that an older revision is known for one
-            row.state = State.WITHDRAWN.value
+            arrivals.add(row | {"state": State.WITHDRAWN.value}, candidate.evidence, None, now)
             self._note(session, "candidate_withdrawn", candidate, now)
             return Taken.WITHDRAWN
-        self._present(session, candidate, shown, now, is_new=True)
+        sources = [*_evidence_sources(shown), *arrivals.references(candidate.subject_id)]
+        clip = clip_of(session, candidate, now)
+        shown_now = present(new_review_id(), now, _sighting(candidate), sources, new_evidence_id, clip)
+        arrivals.add(row, candidate.evidence, shown_now, now)
         self._note(session, "candidate_received", candidate, now)
         neighbour = Neighbour(candidate.deployment_id, candidate.observed_at, candidate.pts_seconds)
         self._controls.mix_in(session, neighbour, now)
         return Taken.ACCEPTED
 
-    def _row(self, candidate: Candidate, now: datetime) -> CandidateRecord:
-        return CandidateRecord(
-            candidate_id=str(candidate.candidate_id),
-            revision=candidate.revision,
-            event=candidate.model_dump(mode="json"),
-            camera_id=candidate.camera_id,
-            deployment_id=candidate.deployment_id,
-            watchlist_id=candidate.watchlist_id,
-            subject_id=candidate.subject_id,
-            observed_at=candidate.observed_at,
-            similarity=candidate.similarity,
-            threshold=candidate.threshold,
-            state=State.OPEN.value,
-            round=0,
-            created_at=now,
-            expires_at=now + self._policy.expire_after,
-        )
+    def _row(self, candidate: Candidate, now: datetime) -> dict[str, Any]:
+        return {
+            "candidate_id": str(candidate.candidate_id),
+            "revision": candidate.revision,
+            "event": candidate.model_dump(mode="json"),
+            "control_id": None,
+            "truth": None,
+            "camera_id": candidate.camera_id,
+            "deployment_id": candidate.deployment_id,
+            "watchlist_id": candidate.watchlist_id,
+            "subject_id": candidate.subject_id,
+            "observed_at": candidate.observed_at,
+            "similarity": candidate.similarity,
+            "threshold": candidate.threshold,
+            "state": State.OPEN.value,
+            "round": 0,
+            "created_at": now,
+            "expires_at": now + self._policy.expire_after,
+            "hold_until": None,
+            "claimed_at": None,
+        }
 
     def _update(self, session: Session, row: CandidateRecord, candidate: Candidate) -> None:
         note_evidence(session, candidate, self._clock())
@@ -198,30 +210,17 @@ class Intake:
         row.similarity, row.threshold = candidate.similarity, candidate.threshold
         session.flush()
 
-    def _present(
-        self, session: Session, candidate: Candidate, shown: _Shown, now: datetime, *, is_new: bool = False
-    ) -> None:
+    def _present(self, session: Session, candidate: Candidate, shown: _Shown, now: datetime) -> None:
         reviews = ReviewRepository(session)
-        earlier = None if is_new else reviews.of_candidate(str(candidate.candidate_id))
-        sighting = Sighting(
-            camera_id=candidate.camera_id,
-            observed_at=candidate.observed_at,
-            pts_seconds=candidate.pts_seconds,
-            face_xyxy=candidate.face_xyxy,
-            face_size_px=candidate.quality.face_size_px,
-            frame_accounting=asdict(candidate.frame_accounting),
-        )
-        sources = [
-            *evidence_sources(*(item.model_dump() for item in shown)),
-            *reference_sources(session, candidate.subject_id),
-        ]
+        earlier = reviews.of_candidate(str(candidate.candidate_id))
+        sources = [*_evidence_sources(shown), *reference_sources(session, candidate.subject_id)]
         clip = clip_of(session, candidate, now)
         if joins_as_it_is(session, earlier, sources, clip):
             return
         # A revision keeps its place and its address in the queue; its pictures get new addresses.
         review_id = earlier.review_id if earlier else new_review_id()
         queued_at = earlier.queued_at if earlier else now
-        shown_now = present(review_id, queued_at, sighting, sources, new_evidence_id, clip)
+        shown_now = present(review_id, queued_at, _sighting(candidate), sources, new_evidence_id, clip)
         if earlier:
             reviews.forget(str(candidate.candidate_id))
         reviews.add(str(candidate.candidate_id), shown_now)
@@ -258,8 +257,23 @@ def _note_refusal(session: Session, candidate: Candidate, refusal: IntakeRefused
     LedgerRepository(session).append(happening)
 
 
-def _check_deployed(lists: ListRepository, candidate: Candidate, now: datetime) -> None:
-    deployment = lists.deployment(candidate.deployment_id)
+def _sighting(candidate: Candidate) -> Sighting:
+    return Sighting(
+        camera_id=candidate.camera_id,
+        observed_at=candidate.observed_at,
+        pts_seconds=candidate.pts_seconds,
+        face_xyxy=candidate.face_xyxy,
+        face_size_px=candidate.quality.face_size_px,
+        frame_accounting=asdict(candidate.frame_accounting),
+    )
+
+
+def _evidence_sources(shown: _Shown) -> list[PictureSource]:
+    return evidence_sources(*(item.model_dump() for item in shown))
+
+
+def _check_deployed(arrivals: Arrivals, candidate: Candidate, now: datetime) -> None:
+    deployment = arrivals.deployment(candidate.deployment_id)
     if deployment is None or deployment.watchlist_id != candidate.watchlist_id:
         raise IntakeRefusedError("unknown_deployment", "no deployment of that id searches that list")
     # A candidate may have waited in a worker's spool: what counts is when the face was seen.
@@ -267,9 +281,9 @@ def _check_deployed(lists: ListRepository, candidate: Candidate, now: datetime) 
     seen_at = candidate.observed_at if live and candidate.observed_at is not None else now
     if seen_at > now + CLOCK_LEEWAY or not deployment.covers(candidate.camera_id, seen_at):
         raise IntakeRefusedError("not_deployed", "the deployment does not cover that camera at that time")
-    subject = lists.subject(candidate.subject_id)
+    subject = arrivals.subject(candidate.subject_id)
     on_it = subject is not None and subject.watchlist_id == candidate.watchlist_id
-    if not (on_it and lists.is_listed(candidate.subject_id, now)):
+    if not (on_it and arrivals.is_listed(candidate.subject_id, now)):
         raise IntakeRefusedError("not_listed", "the subject is not on the list, or not any more")
 
 

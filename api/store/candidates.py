@@ -61,9 +61,9 @@ class CandidateRepository:
         query = select(CandidateRecord).where(CandidateRecord.candidate_id == candidate_id)
         return self._session.scalars(query.with_for_update() if lock else query).one_or_none()
 
-    def lock(self, candidate_ids: Sequence[str]) -> None:
-        """Lets nobody else change those of the candidates that are there until this transaction ends."""
-        self._session.execute(
+    def lock(self, candidate_ids: Sequence[str]) -> Sequence[str]:
+        """Those of the candidates that are there; nobody else changes them until this transaction ends."""
+        return self._session.scalars(
             select(CandidateRecord.candidate_id)
             .where(CandidateRecord.candidate_id.in_(candidate_ids))
             .order_by(CandidateRecord.candidate_id)  # so that two who lock several never wait for each other

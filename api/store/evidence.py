@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, insert, or_, select
 from sqlalchemy.orm import Session
 
 from api.review.cases import State
 from api.store.models import CandidateRecord, EvidenceRecord, LegalHold
+from api.store.models.base import table_of
 from pipelines.events import EvidenceItem
 
 
@@ -38,19 +40,9 @@ class EvidenceRepository:
             )
         )
         fresh = [item for ref, item in given.items() if ref not in known]
-        self._session.add_all(
-            EvidenceRecord(
-                ref=item.ref,
-                owner_id=owner_id,
-                candidate_id=candidate_id,
-                kind=item.kind,
-                item=item.model_dump(mode="json"),
-                late=late,
-                created_at=now,
-            )
-            for item in fresh
-        )
-        self._session.flush()
+        if fresh:
+            rows = record_values(owner_id, candidate_id, fresh, now, late=late)
+            self._session.execute(insert(table_of(EvidenceRecord)), rows)
         return fresh
 
     def of_candidate(self, candidate_id: str) -> Sequence[EvidenceRecord]:
@@ -108,6 +100,29 @@ class EvidenceRepository:
         )
         found = self._session.execute(query).first()
         return None if found is None else found[0] - found[1]
+
+
+def record_values(
+    owner_id: str,
+    candidate_id: str | None,
+    items: Iterable[EvidenceItem],
+    now: datetime,
+    *,
+    late: bool = False,
+) -> list[dict[str, Any]]:
+    """The rows of blobs an owner names, each once."""
+    return [
+        {
+            "ref": item.ref,
+            "owner_id": owner_id,
+            "candidate_id": candidate_id,
+            "kind": item.kind,
+            "item": item.model_dump(mode="json"),
+            "late": late,
+            "created_at": now,
+        }
+        for item in {item.ref: item for item in items}.values()
+    ]
 
 
 class HoldRepository:

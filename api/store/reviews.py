@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    insert,
     or_,
     select,
     text,
@@ -36,7 +37,7 @@ from api.store.models import (
     ReviewListing,
     Subject,
 )
-from api.store.models.base import UtcDateTime
+from api.store.models.base import UtcDateTime, table_of
 from api.store.models.reviews import WAITING
 from api.store.reexaminations import is_reexamination, not_judged_before
 from api.store.rights import within
@@ -72,36 +73,8 @@ class ReviewRepository:
 
     def add(self, candidate_id: str, shown: Presentation) -> None:
         """Keeps a presentation of a candidate that has none."""
-        sighting = shown.sighting
-        self._session.add(
-            Review(
-                review_id=shown.review_id,
-                candidate_id=candidate_id,
-                camera_id=sighting.camera_id,
-                observed_at=sighting.observed_at,
-                pts_seconds=sighting.pts_seconds,
-                queued_at=shown.queued_at,
-                face_xyxy=list(sighting.face_xyxy),
-                face_size_px=sighting.face_size_px,
-                frame_accounting=sighting.frame_accounting,
-            )
-        )
-        self._session.flush()
-        self._session.add_all(
-            PresentedEvidence(
-                evidence_id=picture.evidence_id,
-                review_id=shown.review_id,
-                kind=picture.source.kind,
-                position=position,
-                width=picture.source.width,
-                height=picture.source.height,
-                sealed=picture.source.sealed,
-                reference_id=picture.source.reference_id,
-                shown_from=picture.shown_from,
-            )
-            for position, picture in enumerate(shown.pictures)
-        )
-        self._session.flush()
+        self._session.execute(insert(table_of(Review)), [review_values(candidate_id, shown)])
+        self._session.execute(insert(table_of(PresentedEvidence)), picture_values(shown))
         self._session.execute(
             update(CandidateRecord)
             .where(CandidateRecord.candidate_id == candidate_id)
@@ -230,6 +203,40 @@ class ReviewRepository:
             for review_id in review_ids
         )
         self._session.flush()
+
+
+def review_values(candidate_id: str, shown: Presentation) -> dict[str, Any]:
+    """The row of a presentation."""
+    sighting = shown.sighting
+    return {
+        "review_id": shown.review_id,
+        "candidate_id": candidate_id,
+        "camera_id": sighting.camera_id,
+        "observed_at": sighting.observed_at,
+        "pts_seconds": sighting.pts_seconds,
+        "queued_at": shown.queued_at,
+        "face_xyxy": list(sighting.face_xyxy),
+        "face_size_px": sighting.face_size_px,
+        "frame_accounting": sighting.frame_accounting,
+    }
+
+
+def picture_values(shown: Presentation) -> list[dict[str, Any]]:
+    """The rows of its pictures."""
+    return [
+        {
+            "evidence_id": picture.evidence_id,
+            "review_id": shown.review_id,
+            "kind": picture.source.kind,
+            "position": position,
+            "width": picture.source.width,
+            "height": picture.source.height,
+            "sealed": picture.source.sealed,
+            "reference_id": picture.source.reference_id,
+            "shown_from": picture.shown_from,
+        }
+        for position, picture in enumerate(shown.pictures)
+    ]
 
 
 def _answerable() -> Select[Review]:

@@ -25,6 +25,7 @@ from api.ledger.verify import (
 )
 from api.outlets.outbox import OutboxPublisher
 from api.review.policies import ReviewPolicy
+from api.store.arrivals import Arrivals
 from api.store.models import CandidateRecord
 from api.stream import MAX_FAILURES
 from pipelines import streams
@@ -249,10 +250,10 @@ def test_one_that_cannot_be_kept_holds_up_only_what_follows(
         send(worker, live, track_id)
     received = Intake._receive
 
-    def failing(self: Intake, session: Session, candidate: Candidate, *rest: Any) -> Any:
+    def failing(self: Intake, session: Session, arrivals: Arrivals, candidate: Candidate, *rest: Any) -> Any:
         if candidate.track_id == 2:
             raise ValueError("cannot be kept")
-        return received(self, session, candidate, *rest)
+        return received(self, session, arrivals, candidate, *rest)
 
     monkeypatch.setattr(Intake, "_receive", failing)
     for _ in range(MAX_FAILURES - 1):

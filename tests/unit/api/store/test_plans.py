@@ -24,7 +24,7 @@ CANDIDATES = 5_000
 WAITING = 200
 LARGE = frozenset(
     {"candidates", "reviews", "presented_evidence", "evidence_records", "judgements", "disclosures", "ledger"}
-    | {"review_listings", "idempotent_results"}
+    | {"review_listings"}
 )
 """Tables that grow with every candidate: none of them may be read from one end to the other."""
 
