@@ -22,7 +22,6 @@ from api.review.cases import (
 from api.store.models import (
     Account,
     CandidateRecord,
-    ControlItem,
     Deployment,
     Disclosure,
     JudgementRecord,
@@ -154,11 +153,13 @@ class CandidateRepository:
         return claimed.first() is not None
 
     def page(
-        self, after: CandidatePosition | None, limit: int, state: State | None
+        self, after: CandidatePosition | None, limit: int, state: State | None, now: datetime
     ) -> Sequence[CandidateRecord]:
-        """Candidates, newest first."""
-        query = select(CandidateRecord).order_by(
-            CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc()
+        """Candidates, newest first; of controls none whose time has not come, else that would tell them."""
+        query = (
+            select(CandidateRecord)
+            .where(CandidateRecord.created_at <= now)
+            .order_by(CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc())
         )
         if state is not None:
             query = query.where(CandidateRecord.state == state.value)
@@ -189,28 +190,6 @@ class CandidateRepository:
         """Controls put into the queue so far."""
         query = select(func.count()).select_from(CandidateRecord)
         return self._session.scalar(query.where(CandidateRecord.control_id.is_not(None))) or 0
-
-    def add_control_item(self, item: ControlItem) -> None:
-        """Keeps a new item of the control library."""
-        self._session.add(item)
-        self._session.flush()
-
-    def controls_without_clip(self, deployment_id: str) -> bool:
-        """Whether some control item of a deployment has no clip."""
-        query = select(ControlItem.control_id).where(
-            ControlItem.deployment_id == deployment_id, ControlItem.clip.is_(None)
-        )
-        return self._session.scalars(query.limit(1)).first() is not None
-
-    def next_control(self, deployment_id: str) -> ControlItem | None:
-        """The least used control item of a deployment."""
-        return self._session.scalars(
-            select(ControlItem)
-            .where(ControlItem.deployment_id == deployment_id)
-            .order_by(ControlItem.times_used, ControlItem.control_id)
-            .limit(1)
-            .with_for_update()
-        ).one_or_none()
 
 
 def _judgement(row: JudgementRecord) -> Judgement:

@@ -23,6 +23,7 @@ class Watchlist(Base):
     purpose: Mapped[str] = mapped_column(String(500))
     max_entries: Mapped[int]
     false_alerts_per_1000_faces: Mapped[float | None]
+    is_test: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
