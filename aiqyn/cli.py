@@ -20,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     "users",
     "overlays",
     "enrol",
+    "statistics",
     "evaluate",
     "bench",
 )

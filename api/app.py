@@ -19,6 +19,7 @@ from api.routes import (
     auth,
     cameras,
     candidates,
+    controls,
     evidence,
     holds,
     overlays,
@@ -26,6 +27,8 @@ from api.routes import (
     records,
     reviews,
     service,
+    shifts,
+    statistics,
 )
 from api.services import Services
 
@@ -73,7 +76,10 @@ def create_app(services: Services) -> Application:
     app.state.services = services
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
+    parts = (
+        *(auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service),
+        *(controls, shifts, statistics),
+    )
     for part in parts:
         app.include_router(part.router)
     _mount_console(app)

@@ -22,6 +22,8 @@ KEYED = {
     "/api/v1/reviews/{review_id}/judgements",
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",
+    "/api/v1/shifts",
+    "/api/v1/shifts/current/end",
     "/api/v1/candidates/{candidate_id}/holds",
     "/api/v1/candidates/{candidate_id}/holds/{hold_id}/lift",
 }
