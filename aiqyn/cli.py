@@ -22,6 +22,7 @@ COMMANDS: tuple[str, ...] = (
     "overlays",
     "cameras",
     "enrol",
+    "statistics",
     "evaluate",
     "bench",
 )

@@ -22,6 +22,7 @@ from api.routes import (
     cameras,
     candidates,
     complaints,
+    controls,
     deployments,
     evidence,
     given_cameras,
@@ -35,6 +36,8 @@ from api.routes import (
     reviews,
     rights,
     service,
+    shifts,
+    statistics,
     watchlists,
 )
 from api.services import Services
@@ -107,6 +110,9 @@ def create_app(services: Services) -> Application:
         watchlists,
         requests,
         deployments,
+        controls,
+        shifts,
+        statistics,
         service,
     )
     for part in parts:

@@ -13,12 +13,20 @@ from sqlalchemy.orm import Session
 from api.clock import Clock, Draw, new_evidence_id, new_review_id
 from api.late_evidence import control_clip, note_control
 from api.ledger.chain import Happening
-from api.review.cases import State, Truth
-from api.review.controls import observed_like, queue_moment, wants_control
+from api.review.cases import JUDGES_NEEDED, State, Truth
+from api.review.controls import (
+    Moment,
+    Neighbour,
+    fits_time_of_day,
+    queue_moment,
+    seen_like,
+    wants_control,
+)
 from api.review.errors import RecordError
 from api.review.policies import ReviewPolicy
 from api.review.presentation import PictureSource, Sighting, present
 from api.store.candidates import CandidateRepository
+from api.store.controls import ControlRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
@@ -73,15 +81,6 @@ class ControlInput:
     clip_redacted: Clip | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """The real candidate beside which a control is mixed in."""
-
-    deployment_id: str
-    observed_at: datetime | None
-    pts_seconds: float
-
-
 class ControlLibrary:
     """Keeps control items and mixes them in. They are sealed and presented like any candidate."""
 
@@ -110,7 +109,7 @@ class ControlLibrary:
         row = _row(control_id, item, frame, probe, now)
         row.clip = None if clip is None else clip.model_dump()
         with self._database.write() as session:
-            CandidateRepository(session).add_control_item(row)
+            ControlRepository(session).add(row)
             note_control(session, control_id, (frame, probe, *((clip,) if clip else ())), now)
             LedgerRepository(session).append(
                 Happening("control_item_added", now, "console", f"control:{control_id}")
@@ -127,23 +126,30 @@ class ControlLibrary:
         made = candidates.controls_made() if self._policy.control_first else 1
         if not wants_control(self._policy, queued_before=made, draw=self._draw()):
             return None
-        item = candidates.next_control(neighbour.deployment_id)
-        if item is None:
+        chosen = self._next(session, neighbour, now)
+        if chosen is None:
             return None
+        item, seen_by = chosen
         item.times_used += 1
-        queued_at = queue_moment(self._policy, now, self._draw())
-        row = self._candidate(session, item, neighbour, queued_at)
+        soon = self._policy.control_first and not made
+        gap = None if soon else ControlRepository(session).usual_gap(neighbour.camera_id, now)
+        queued_at = queue_moment(self._policy, neighbour.queued_at, self._draw(), gap)
+        if item.usable_until is not None:
+            queued_at = min(queued_at, max(item.usable_until, neighbour.queued_at))
+        moment = seen_like(neighbour, item.pts_seconds, item.frame_accounting, queued_at, self._draw())
+        row = self._candidate(session, item, moment, queued_at)
         candidates.add(row)
+        ControlRepository(session).keep_from(row.candidate_id, seen_by, now)
         sighting = Sighting(
             item.camera_id,
             row.observed_at,
-            item.pts_seconds,
+            moment.pts_seconds,
             (item.face_xyxy[0], item.face_xyxy[1], item.face_xyxy[2], item.face_xyxy[3]),
             item.face_size_px,
-            item.frame_accounting,
+            moment.frame_accounting,
         )
         sources = [*evidence_sources(item.frame, item.probe), *reference_sources(session, item.subject_id)]
-        clip = control_clip(session, item, queued_at, self._draw())
+        clip = control_clip(session, item, queued_at, self._draw(), moment.shift_seconds)
         shown = present(new_review_id(), queued_at, sighting, sources, new_evidence_id, clip)
         ReviewRepository(session).add(row.candidate_id, shown)
         LedgerRepository(session).append(
@@ -151,8 +157,23 @@ class ControlLibrary:
         )
         return row.candidate_id
 
+    def _next(
+        self, session: Session, neighbour: Neighbour, now: datetime
+    ) -> tuple[ControlItem, set[str]] | None:
+        """The next item, and who has seen its pictures before; enough operators must be left who have not."""
+        controls = ControlRepository(session)
+        operators: set[str] | None = None
+        for item in controls.usable(neighbour.deployment_id, neighbour.camera_id, now):
+            if not fits_time_of_day(item.taken_at, now):
+                continue
+            seen_by = controls.seen_by(item)
+            operators = controls.operators() if operators is None else operators
+            if not seen_by or len(operators - seen_by) >= JUDGES_NEEDED:
+                return item, seen_by
+        return None
+
     def _candidate(
-        self, session: Session, item: ControlItem, neighbour: Neighbour, queued_at: datetime
+        self, session: Session, item: ControlItem, moment: Moment, queued_at: datetime
     ) -> CandidateRecord:
         deployment = ListRepository(session).deployment(item.deployment_id)
         if deployment is None:
@@ -168,7 +189,7 @@ class ControlLibrary:
             deployment_id=item.deployment_id,
             watchlist_id=deployment.watchlist_id,
             subject_id=item.subject_id,
-            observed_at=observed_like(neighbour.observed_at, neighbour.pts_seconds, item.pts_seconds),
+            observed_at=moment.observed_at,
             similarity=item.similarity,
             threshold=item.threshold,
             state=State.OPEN.value,
@@ -201,6 +222,9 @@ def _check(lists: ListRepository, item: ControlInput) -> None:
         raise RecordError("a control needs a deployment and a subject that exist")
     if item.camera_id not in deployment.camera_ids or subject.watchlist_id != deployment.watchlist_id:
         raise RecordError("a control's camera and subject must be of its deployment")
+    watchlist = lists.watchlist(subject.watchlist_id)
+    if item.truth is Truth.SAME and (watchlist is None or not watchlist.is_test):
+        raise RecordError("a known match is of a list for tests, whose people have consented")
 
 
 def _row(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final, cast
+
 from api.desk import Revealed
 from api.ledger.chain import Entry
 from api.logins import Login
 from api.oversight import CandidateView, ReceiptView
 from api.principals import Principal
+from api.review.cases import State
 from api.review.presentation import Picture, Presentation
 from api.schemas import (
     CandidateOut,
     ClipOut,
+    EndState,
     FrameAccountingOut,
     FrameOut,
     JudgementView,
@@ -24,6 +29,8 @@ from api.schemas import (
     ReviewOut,
 )
 from pipelines.events import EvidenceItem
+
+_CONTROLS: Final = frozenset({State.CONTROL_PASSED, State.CONTROL_FAILED})
 
 
 def login_out(login: Login) -> LoginOut:
@@ -43,25 +50,31 @@ def me_out(principal: Principal) -> Me:
 
 
 def review_out(shown: Presentation) -> ReviewOut:
-    """A review. Everything here is seen before an answer: add nothing that tells."""
+    """A review. Everything here is seen before an answer: add nothing that tells.
+
+    Nothing is told more exactly than a judge needs it. A real candidate shows up a moment after its `queued_at`, when it
+    is committed; a control exactly then: so it is told in whole seconds. What a control's times and sizes were computed
+    from leaves traces in the last digits: so those are cut off.
+    """
     frame, probe, sighting = shown.frame, shown.probe, shown.sighting
+    left, top, right, bottom = sighting.face_xyxy
     return ReviewOut(
         review_id=shown.review_id,
         camera_id=sighting.camera_id,
-        observed_at=sighting.observed_at,
-        pts_seconds=sighting.pts_seconds,
-        queued_at=shown.queued_at,
+        observed_at=None if sighting.observed_at is None else _milliseconds(sighting.observed_at),
+        pts_seconds=round(sighting.pts_seconds, 3),
+        queued_at=shown.queued_at.replace(microsecond=0),
         frame=FrameOut(
             evidence_id=frame.evidence_id,
             width=frame.source.width,
             height=frame.source.height,
-            face_xyxy=sighting.face_xyxy,
+            face_xyxy=(round(left, 1), round(top, 1), round(right, 1), round(bottom, 1)),
         ),
         probe=ProbeOut(
             evidence_id=probe.evidence_id,
             width=probe.source.width,
             height=probe.source.height,
-            face_size_px=sighting.face_size_px,
+            face_size_px=round(sighting.face_size_px, 1),
         ),
         references=[
             ReferenceOut(evidence_id=item.evidence_id, width=item.source.width, height=item.source.height)
@@ -80,9 +93,13 @@ def _clip_out(clip: Picture | None) -> ClipOut | None:
         evidence_id=clip.evidence_id,
         width=clip.source.width,
         height=clip.source.height,
-        began_pts_seconds=item.began_pts_seconds or 0.0,
-        duration_seconds=item.duration_seconds or 0.0,
+        began_pts_seconds=round(item.began_pts_seconds or 0.0, 3),
+        duration_seconds=round(item.duration_seconds or 0.0, 3),
     )
+
+
+def _milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def reveal_out(told: Revealed) -> RevealOut:
@@ -93,7 +110,7 @@ def reveal_out(told: Revealed) -> RevealOut:
         watchlist=told.watchlist,
         similarity=told.similarity,
         threshold=told.threshold,
-        outcome=told.outcome,
+        outcome="control" if told.outcome in _CONTROLS else cast("EndState | None", told.outcome),
     )
 
 

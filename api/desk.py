@@ -12,6 +12,7 @@ from api.claims import check_looked, take_claim
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
+from api.pagination import not_ours
 from api.principals import Principal
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
@@ -85,26 +86,42 @@ class ReviewDesk:
         self._clock = clock
         self._draw = draw
 
-    def queue(self, principal: Principal, after: QueuePosition | None, limit: int) -> list[Presentation]:
-        """The reviews she may answer now, oldest first; none whose existence would tell her anything."""
+    def queue(self, principal: Principal, after: str | None, limit: int) -> list[Presentation]:
+        """The reviews she may answer now, oldest first; none whose existence would tell her anything.
+
+        Args:
+            principal: who asks.
+            after: the last review of the page before.
+            limit: reviews at most.
+
+        Raises:
+            BadRequestError: there is no review `after`.
+        """
         _check_operator(principal)
         now = self._clock()
         with self._database.read() as session:
             reviews = ReviewRepository(session)
-            rows = reviews.open_for(_account(session, principal), principal.scope, now, after, limit)
+            place = _place(reviews, after)
+            rows = reviews.open_for(_account(session, principal), principal.scope, now, place, limit)
             shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
-        if fresh:
-            self._note_listed(principal, fresh, now)
-        return shown
+        return self._list_first(principal, place, shown, now) if fresh else shown
 
-    def _note_listed(self, principal: Principal, review_ids: list[str], now: datetime) -> None:
+    def _list_first(
+        self, principal: Principal, place: QueuePosition | None, seen: list[Presentation], now: datetime
+    ) -> list[Presentation]:
+        """The page once more, with all of it frozen: from its first listing on no revision changes a review."""
         with self._database.write() as session:
             reviews = ReviewRepository(session)
-            fresh = reviews.unlisted(principal.account_id, review_ids)  # another tab may have been first
+            review_ids = {item.review_id for item in seen}
+            reviews.lock(review_ids)
+            rows = reviews.open_for(_account(session, principal), principal.scope, now, place, len(seen))
+            shown = reviews.load([row for row in rows if row.review_id in review_ids], now)
+            fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
             if fresh:
                 reviews.note_listed(principal.account_id, fresh, now)
                 _note(session, "reviews_listed", now, principal, None, {"reviews": fresh})
+            return shown
 
     def review(self, principal: Principal, review_id: str) -> Presentation:
         """One review that is open to her, or that she has answered.
@@ -295,6 +312,15 @@ def _check_operator(principal: Principal) -> None:
         guards.check_role(principal.role)
     except NotEntitledError as error:
         raise ForbiddenError(error.code, str(error)) from error
+
+
+def _place(reviews: ReviewRepository, after: str | None) -> QueuePosition | None:
+    if after is None:
+        return None
+    row = reviews.row(after)
+    if row is None:
+        raise not_ours()
+    return row.queued_at, row.review_id
 
 
 def _has_answered(case: Case, principal: Principal) -> bool:

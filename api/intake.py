@@ -11,12 +11,20 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from api.clock import Clock, new_evidence_id, new_review_id
-from api.controls import ControlLibrary, Neighbour, evidence_sources, reference_sources
+from api.controls import ControlLibrary, evidence_sources, reference_sources
 from api.keys.store import KeyStore
-from api.late_evidence import clip_of, joins_as_it_is, keep_late_clips, note_evidence
+from api.late_evidence import (
+    clip_of,
+    joins_as_it_is,
+    keep_late_clips,
+    note_evidence,
+    usual_delay,
+    wait_for_clip,
+)
 from api.ledger.chain import Happening
 from api.review import machine
 from api.review.cases import State
+from api.review.controls import Neighbour
 from api.review.policies import ReviewPolicy
 from api.review.presentation import PictureSource, Sighting, present
 from api.store.arrivals import Arrivals
@@ -138,7 +146,7 @@ class Intake:
             return refusal
 
     def _keep(self, session: Session, candidate: Candidate, shown: _Shown | None, now: datetime) -> Taken:
-        """Keeps the newest revision, in whatever order they come; frozen at the first claim."""
+        """Keeps the newest revision, in whatever order they come; frozen once somebody was listed it."""
         candidates = CandidateRepository(session)
         known = candidates.row(str(candidate.candidate_id), lock=True)
         if known is None:
@@ -146,7 +154,7 @@ class Intake:
         _check_same(known, candidate)
         if candidate.revision <= known.revision:
             return Taken.DUPLICATE
-        if known.claimed_at is not None or State(known.state) not in _REVISABLE:
+        if self._is_frozen(session, known):
             late = keep_late_clips(session, candidate, now)
             self._note(session, "late_evidence_kept" if late else "revision_ignored", candidate, now)
             return Taken.FROZEN
@@ -163,6 +171,14 @@ class Intake:
         self._note(session, "candidate_updated", candidate, now)
         return Taken.UPDATED
 
+    def _is_frozen(self, session: Session, known: CandidateRecord) -> bool:
+        """Whether no revision changes it any more: an operator has had it in her list, where a control never changes."""
+        if known.claimed_at is not None or State(known.state) not in _REVISABLE:
+            return True
+        reviews = ReviewRepository(session)
+        review = reviews.of_candidate(known.candidate_id)
+        return review is not None and known.state == State.OPEN.value and reviews.was_listed(review.review_id)
+
     def _receive(
         self, session: Session, arrivals: Arrivals, candidate: Candidate, shown: _Shown | None, now: datetime
     ) -> Taken:
@@ -173,11 +189,12 @@ class Intake:
             return Taken.WITHDRAWN
         sources = [*_evidence_sources(shown), *arrivals.references(candidate.subject_id)]
         clip = clip_of(session, candidate, now)
-        shown_now = present(new_review_id(), now, _sighting(candidate), sources, new_evidence_id, clip)
+        delay = usual_delay(session, candidate.deployment_id, candidate.camera_id, now)
+        queued_at = now if clip else now + wait_for_clip(delay)
+        shown_now = present(new_review_id(), queued_at, _sighting(candidate), sources, new_evidence_id, clip)
         arrivals.add(row, candidate.evidence, shown_now, now)
         self._note(session, "candidate_received", candidate, now)
-        neighbour = Neighbour(candidate.deployment_id, candidate.observed_at, candidate.pts_seconds)
-        self._controls.mix_in(session, neighbour, now)
+        self._controls.mix_in(session, _neighbour(candidate, now + (delay or timedelta())), now)
         return Taken.ACCEPTED
 
     def _row(self, candidate: Candidate, now: datetime) -> dict[str, Any]:
@@ -210,7 +227,14 @@ class Intake:
         row.similarity, row.threshold = candidate.similarity, candidate.threshold
         session.flush()
 
-    def _present(self, session: Session, candidate: Candidate, shown: _Shown, now: datetime) -> None:
+    def _present(
+        self,
+        session: Session,
+        candidate: Candidate,
+        shown: _Shown,
+        now: datetime,
+    ) -> None:
+        """Puts a revision into the queue."""
         reviews = ReviewRepository(session)
         earlier = reviews.of_candidate(str(candidate.candidate_id))
         sources = [*_evidence_sources(shown), *reference_sources(session, candidate.subject_id)]
@@ -219,7 +243,9 @@ class Intake:
             return
         # A revision keeps its place and its address in the queue; its pictures get new addresses.
         review_id = earlier.review_id if earlier else new_review_id()
-        queued_at = earlier.queued_at if earlier else now
+        queued_at = earlier.queued_at if earlier and not clip else now
+        if earlier:
+            queued_at = min(queued_at, earlier.queued_at)
         shown_now = present(review_id, queued_at, _sighting(candidate), sources, new_evidence_id, clip)
         if earlier:
             reviews.forget(str(candidate.candidate_id))
@@ -298,6 +324,23 @@ def _check_same(known: CandidateRecord, candidate: Candidate) -> None:
         raise IntakeRefusedError(
             "not_its_revision", "a revision must name the subject, place and worker that the first one named"
         )
+
+
+def _neighbour(candidate: Candidate, queued_at: datetime) -> Neighbour:
+    return Neighbour(
+        candidate.deployment_id,
+        candidate.camera_id,
+        candidate.observed_at,
+        candidate.observed_at_source == "wall_clock",
+        candidate.pts_seconds,
+        candidate.frame_index,
+        asdict(candidate.frame_accounting),
+        queued_at,
+    )
+
+
+def _documents(shown: _Shown) -> tuple[dict[str, Any], dict[str, Any]]:
+    return shown[0].model_dump(), shown[1].model_dump()
 
 
 def _evidence(candidate: Candidate) -> _Shown:

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -167,7 +167,17 @@ def _of_records(figures: Figures | None, now: datetime) -> Iterable[Metric]:
         "When a worker last said anything of a camera.",
         labels=["camera_id"],
     )
+    on_duty = GaugeMetricFamily("aiqyn_duty_operators", "Operators on duty.")
+    short = GaugeMetricFamily(
+        "aiqyn_duty_understaffed", "1 while fewer than two people on duty may judge what waits."
+    )
+    short_seconds = CounterMetricFamily(
+        "aiqyn_duty_understaffed_seconds", "For how long that has been so, in all."
+    )
     if figures is not None:
+        on_duty.add_metric([], figures.on_duty)
+        short.add_metric([], float(figures.understaffed))
+        short_seconds.add_metric([], figures.understaffed_seconds)
         waiting.add_metric([], figures.waiting)
         age = 0.0 if figures.oldest_waiting is None else (now - figures.oldest_waiting).total_seconds()
         oldest.add_metric([], max(0.0, age))
@@ -176,4 +186,4 @@ def _of_records(figures: Figures | None, now: datetime) -> Iterable[Metric]:
             galleries.add_metric([deployment_id], version)
         for camera_id, moment in sorted(figures.reported.items()):
             reported.add_metric([camera_id], moment.timestamp())
-    yield from (waiting, oldest, unsent, galleries, reported)
+    yield from (waiting, oldest, unsent, galleries, reported, on_duty, short, short_seconds)

@@ -83,7 +83,7 @@ class Oversight:
         _check_overseer(principal)
         now = self._clock()
         with self._database.write() as session:
-            rows = CandidateRepository(session).page(principal.scope, after, limit, state)
+            rows = CandidateRepository(session).page(principal.scope, after, limit, state, now)
             self._disclose(session, principal, [row.candidate_id for row in rows], now)
             return [self._view(session, row) for row in rows]
 

@@ -28,10 +28,29 @@ def read_time_cursor(cursor: str | None) -> tuple[datetime, str] | None:
             try:
                 parsed = datetime.fromisoformat(moment)
             except ValueError as error:
-                raise _not_ours() from error
+                raise not_ours() from error
             if parsed.tzinfo is not None and _is_id(row_id):
                 return parsed, row_id
-    raise _not_ours()
+    raise not_ours()
+
+
+def review_cursor(review_id: str) -> str:
+    """The cursor of a review: without its time, which is more exact than what an operator is told."""
+    return _packed([review_id])
+
+
+def read_review_cursor(cursor: str | None) -> str | None:
+    """The review a cursor stands for; None for the first page.
+
+    Raises:
+        BadRequestError: not a cursor of ours.
+    """
+    if cursor is None:
+        return None
+    match _unpacked(cursor):
+        case [str(review_id)] if _is_id(review_id):
+            return review_id
+    raise not_ours()
 
 
 def sequence_cursor(sequence: int) -> str:
@@ -50,7 +69,7 @@ def read_sequence_cursor(cursor: str | None) -> int:
     match _unpacked(cursor):
         case [int(sequence)] if sequence is not True and sequence is not False and 0 <= sequence < 2**63:
             return sequence
-    raise _not_ours()
+    raise not_ours()
 
 
 def pair_cursor(first: str, second: str) -> str:
@@ -69,7 +88,7 @@ def read_pair_cursor(cursor: str | None) -> tuple[str, str] | None:
     match _unpacked(cursor):
         case [str(first), str(second)] if first.isprintable() and second.isprintable():
             return first, second
-    raise _not_ours()
+    raise not_ours()
 
 
 def text_cursor(text: str) -> str:
@@ -88,7 +107,7 @@ def read_text_cursor(cursor: str | None) -> str | None:
     match _unpacked(cursor):
         case [str(text)] if _is_id(text):
             return text
-    raise _not_ours()
+    raise not_ours()
 
 
 def _packed(values: list[str | int]) -> str:
@@ -99,7 +118,7 @@ def _unpacked(cursor: str) -> object:
     try:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise _not_ours() from error
+        raise not_ours() from error
 
 
 def _is_id(text: str) -> bool:
@@ -107,5 +126,6 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _not_ours() -> BadRequestError:
+def not_ours() -> BadRequestError:
+    """What a client is told about a cursor nobody gave it."""
     return BadRequestError("bad_cursor", "the cursor is not one this service gave; begin without it")

@@ -20,6 +20,7 @@ from api.review.presentation import LaterClip, PictureSource, Presentation, Sigh
 from api.review.redress import UNDECIDED, ComplaintState, Finding, finding_of
 from api.store.after import ComplaintRepository
 from api.store.candidates import CandidateRepository
+from api.store.controls import ControlRepository
 from api.store.engine import Database
 from api.store.evidence import EvidenceRepository
 from api.store.ledger import LedgerRepository
@@ -168,6 +169,6 @@ def _presented(
         shown.probe.source,
         *reference_sources(session, copy.subject_id),
     ]
-    with_clip = shown.clip and not CandidateRepository(session).controls_without_clip(copy.deployment_id)
+    with_clip = shown.clip and not ControlRepository(session).without_clip(copy.deployment_id, copy.camera_id)
     clip = LaterClip(shown.clip.source, queued_at) if shown.clip and with_clip else None
     return present(new_review_id(), queued_at, sighting, sources, new_evidence_id, clip)

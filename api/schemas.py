@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -152,15 +152,30 @@ class JudgementOut(Wire):
     answered_at: datetime
 
 
+EndState = Literal[
+    State.CONFIRMED_HELD,
+    State.CONFIRMED,
+    State.DISAGREEMENT,
+    State.REJECTED,
+    State.INCONCLUSIVE,
+    State.EXPIRED,
+    State.WITHDRAWN,
+]
+"""States in which no answer is awaited, of real candidates."""
+
+
 class RevealOut(Wire):
-    """What a judge is told once she has answered. `outcome` is null while another answer is awaited."""
+    """What a judge is told once she has answered. `outcome` is null while another answer is awaited.
+
+    Of a control it says that it was one, so that nobody acts on it; how it was answered is told at the end of the shift.
+    """
 
     review_id: str
     name: str
     watchlist: str
     similarity: float
     threshold: float
-    outcome: State | None
+    outcome: EndState | Literal["control"] | None
 
 
 class JudgementView(Wire):

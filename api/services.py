@@ -13,8 +13,11 @@ from api.camera_watch import CameraWatch
 from api.cameras import CameraService
 from api.clock import Clock, Draw, draw
 from api.clockwork import ExpirySweeper, HoldClock, Issuer
+from api.control_results import ControlReport
+from api.control_sources import ControlSources
 from api.controls import ControlLibrary
 from api.desk import ReviewDesk
+from api.duty import DutyWatch
 from api.evidence import EvidenceCabinet
 from api.galleries import GalleryService
 from api.given_cameras import CameraPublisher, GivenCameraService
@@ -29,6 +32,7 @@ from api.oidc_provider import Provider
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
+from api.pager import LogPager, Pager
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
@@ -40,6 +44,8 @@ from api.references import ReferenceService
 from api.retention import RetentionSweeper
 from api.rights import RightsService
 from api.settings import Settings
+from api.shifts import ShiftService
+from api.statistics import StatisticsService
 from api.store.engine import Database
 from api.store.open import open_database
 from api.stream import Bus, connect_bus
@@ -61,6 +67,8 @@ REDRESS_INTERVAL_SECONDS: Final = 2.0
 CHASE_INTERVAL_SECONDS: Final = 10.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
 RECORDS_INTERVAL_SECONDS: Final = 300.0
+DUTY_INTERVAL_SECONDS: Final = 5.0
+CONTROLS_INTERVAL_SECONDS: Final = 60.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
@@ -86,6 +94,11 @@ class Services:
     references: ReferenceService
     lists: ListServices
     controls: ControlLibrary
+    control_sources: ControlSources
+    control_report: ControlReport
+    shifts: ShiftService
+    duty: DutyWatch
+    statistics: StatisticsService
     evidence: EvidenceCabinet
     holds: HoldService
     retention: RetentionSweeper
@@ -144,11 +157,18 @@ class Services:
             notices.append(
                 f"{held} streams grow: a group of readers does not acknowledge; the log names them"
             )
+        if self.duty.notice is not None:
+            notices.append(self.duty.notice)
         return notices
 
 
 def build_services(
-    settings: Settings, *, clock: Clock = utc_now, chance: Draw = draw, passwords: Passwords | None = None
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    chance: Draw = draw,
+    passwords: Passwords | None = None,
+    pager: Pager | None = None,
 ) -> Services:
     """All services, on a database brought to the newest schema; threads are not started yet.
 
@@ -157,6 +177,7 @@ def build_services(
         clock: gives the time; tests hand in their own.
         chance: gives numbers from [0, 1); tests hand in their own.
         passwords: hashes passwords; at the recommended cost where None.
+        pager: calls people who are needed; through the log where None.
 
     Raises:
         SealingError: the key store is missing or open to others.
@@ -189,6 +210,7 @@ def build_services(
     publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
     given_cameras = GivenCameraService(database, clock, keys.worker_ids)
     camera_publisher = CameraPublisher(given_cameras, database, bus.given_cameras, clock) if bus else None
+    report = ControlReport(database, clock)
     services = Services(
         settings=settings,
         database=database,
@@ -207,6 +229,11 @@ def build_services(
         references=references,
         lists=build_list_services(settings, database, vault, clock),
         controls=controls,
+        control_sources=ControlSources(database, policy, settings.retention, clock),
+        control_report=report,
+        shifts=ShiftService(database, report, clock),
+        duty=DutyWatch(database, pager or LogPager(), clock),
+        statistics=StatisticsService(database, clock),
         evidence=evidence,
         holds=HoldService(database, clock),
         retention=RetentionSweeper(database, evidence, settings.retention, clock),
@@ -276,6 +303,8 @@ def _background(services: Services) -> Background:
         BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
         BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),
         BackgroundLoop("record-retention", services.record_sweeper.run_once, RECORDS_INTERVAL_SECONDS),
+        BackgroundLoop("duty", services.duty.run_once, DUTY_INTERVAL_SECONDS),
+        BackgroundLoop("controls", services.control_sources.run_once, CONTROLS_INTERVAL_SECONDS),
     ]
     if services.bus is not None and services.outbox is not None:
         loops += [

@@ -94,10 +94,12 @@ class ScriptedOperator:
         Raises:
             httpx.HTTPStatusError: the service refused something an operator may do.
         """
+        self._write("/shifts")
         while not stop.is_set():
             for review in self._call("GET", "/reviews").json()["items"]:
                 self._answer(review["review_id"])
             stop.wait(_POLL_SECONDS)
+        self._write("/shifts/current/end", {})
 
     def close(self) -> None:
         """Closes the connection."""
@@ -112,14 +114,12 @@ class ScriptedOperator:
             raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
         answer = self._eyes.judge(review, shown[2])
         time.sleep(max(0.0, looked_enough - time.monotonic()))
-        self._call(
-            "POST",
-            f"/reviews/{review_id}/judgements",
-            json={"answer": answer},
-            headers={"Idempotency-Key": str(uuid.uuid4())},
-        )
+        self._write(f"/reviews/{review_id}/judgements", {"answer": answer})
         revealed = self._call("GET", f"/reviews/{review_id}/reveal").json()
         self.answers.append(Given(review_id, self._account.username, answer, revealed))
+
+    def _write(self, path: str, body: dict[str, Any] | None = None) -> None:
+        self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self._http.request(method, _API + path, **options)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from api.convert import reveal_out, review_out
 from api.deps import Cursor, IdempotencyKey, Limit, Operator, ServicesDep
 from api.desk import AnswerGiven
-from api.pagination import read_time_cursor, time_cursor
+from api.pagination import read_review_cursor, review_cursor
 from api.problems import documented
 from api.replays import WriteRequest
 from api.schemas import JudgementIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
@@ -25,12 +25,12 @@ def list_reviews(
     principal: Operator, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
 ) -> ReviewPage:
     """Reviews this operator may answer now, oldest first."""
-    shown = services.desk.queue(principal, read_time_cursor(cursor), limit + 1)
+    shown = services.desk.queue(principal, read_review_cursor(cursor), limit + 1)
     page = shown[:limit]
     more = len(shown) > limit
     return ReviewPage(
         items=[review_out(item) for item in page],
-        next_cursor=time_cursor(page[-1].queued_at, page[-1].review_id) if more else None,
+        next_cursor=review_cursor(page[-1].review_id) if more else None,
     )
 
 

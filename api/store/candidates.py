@@ -24,7 +24,6 @@ from api.review.scopes import Scope
 from api.store.models import (
     Account,
     CandidateRecord,
-    ControlItem,
     Deployment,
     Disclosure,
     JudgementRecord,
@@ -200,16 +199,23 @@ class CandidateRepository:
         return claimed.first() is not None
 
     def page(
-        self, scope: Scope, after: CandidatePosition | None, limit: int, state: State | None
+        self,
+        scope: Scope,
+        after: CandidatePosition | None,
+        limit: int,
+        state: State | None,
+        now: datetime,
     ) -> Sequence[CandidateRecord]:
         """Candidates and controls within the rights of whoever asks, newest first.
 
-        Re-examinations stand with their complaint.
+        Re-examinations stand with their complaint. Of controls none whose time has not come, else that would tell them.
         """
         query = (
             select(CandidateRecord)
             .where(
-                ~is_reexamination(), within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id)
+                ~is_reexamination(),
+                within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id),
+                CandidateRecord.created_at <= now,
             )
             .order_by(CandidateRecord.created_at.desc(), CandidateRecord.candidate_id.desc())
         )
@@ -250,28 +256,6 @@ class CandidateRepository:
         """Controls put into the queue so far, counted no further than the first: nobody asks for more."""
         first = select(CandidateRecord.candidate_id).where(CandidateRecord.control_id.is_not(None)).limit(1)
         return len(self._session.scalars(first).all())
-
-    def add_control_item(self, item: ControlItem) -> None:
-        """Keeps a new item of the control library."""
-        self._session.add(item)
-        self._session.flush()
-
-    def controls_without_clip(self, deployment_id: str) -> bool:
-        """Whether some control item of a deployment has no clip."""
-        query = select(ControlItem.control_id).where(
-            ControlItem.deployment_id == deployment_id, ControlItem.clip.is_(None)
-        )
-        return self._session.scalars(query.limit(1)).first() is not None
-
-    def next_control(self, deployment_id: str) -> ControlItem | None:
-        """The least used control item of a deployment."""
-        return self._session.scalars(
-            select(ControlItem)
-            .where(ControlItem.deployment_id == deployment_id)
-            .order_by(ControlItem.times_used, ControlItem.control_id)
-            .limit(1)
-            .with_for_update()
-        ).one_or_none()
 
 
 def _judgement(row: JudgementRecord, withdrawn_at: datetime | None) -> Judgement:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.review.cases import JUDGEABLE
 from api.store.cameras import CameraRepository
+from api.store.duty import DutyRepository
 from api.store.models import CandidateRecord, Deployment, GalleryVersion, OutboxEvent
 
 
@@ -23,6 +24,9 @@ class Figures:
         unsent: receipts that have not left yet.
         galleries: newest version of each deployment in force.
         reported: when each camera was last heard of.
+        on_duty: operators on duty.
+        understaffed: whether fewer than two of them may judge what waits.
+        understaffed_seconds: for how long that has been so, ever.
     """
 
     waiting: int
@@ -30,6 +34,9 @@ class Figures:
     unsent: int
     galleries: dict[str, int]
     reported: dict[str, datetime]
+    on_duty: int
+    understaffed: bool
+    understaffed_seconds: float
 
 
 def figures_of(session: Session, at: datetime) -> Figures:
@@ -52,10 +59,14 @@ def figures_of(session: Session, at: datetime) -> Figures:
         .where(Deployment.ends_at > at)
         .group_by(GalleryVersion.deployment_id)
     )
+    duty = DutyRepository(session)
     return Figures(
         waiting=waiting,
         oldest_waiting=oldest,
         unsent=unsent or 0,
         galleries={row[0]: row[1] for row in galleries},
         reported={row.camera_id: row.reported_at for row in CameraRepository(session).reports()},
+        on_duty=len(duty.on_duty()),
+        understaffed=duty.understaffed() is not None,
+        understaffed_seconds=duty.understaffed_seconds(datetime.min.replace(tzinfo=UTC), at),
     )

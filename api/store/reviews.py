@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -121,6 +121,13 @@ class ReviewRepository:
         """The review's own row."""
         return self._session.get(Review, review_id)
 
+    def bring_forward(self, review: Review, queued_at: datetime) -> None:
+        """Lets a review enter the queue sooner; where it would have been later already, nothing changes."""
+        if queued_at < review.queued_at:
+            review.queued_at = queued_at
+            self._session.get_one(CandidateRecord, review.candidate_id).queued_at = queued_at
+            self._session.flush()
+
     def of_candidate(self, candidate_id: str) -> Review | None:
         """The review of a candidate."""
         return self._session.scalars(select(Review).where(Review.candidate_id == candidate_id)).one_or_none()
@@ -180,10 +187,46 @@ class ReviewRepository:
             query = query.where(tuple_(*_PLACE) > tuple_(*after))
         return self._session.scalars(query, _asked_by(account, now)).all()
 
+    def waiting(self, now: datetime, limit: int) -> Sequence[Review]:
+        """Reviews of real candidates an answer is awaited for, whoever may give it, oldest first."""
+        real = _answerable().where(CandidateRecord.control_id.is_(None)).order_by(*_PLACE).limit(limit)
+        return self._session.scalars(real, {"now": now}).all()
+
     def is_open_for(self, account: Account, scope: Scope, review_id: str, now: datetime) -> bool:
         """Whether the account may answer this review now."""
         query = _open_within(scope).where(Review.review_id == review_id)
         return self._session.scalars(query, _asked_by(account, now)).first() is not None
+
+    def lock(self, review_ids: Collection[str]) -> None:
+        """Lets nobody revise the candidates of these reviews until this transaction ends."""
+        self._session.scalars(
+            select(CandidateRecord.candidate_id)
+            .join(Review, Review.candidate_id == CandidateRecord.candidate_id)
+            .where(Review.review_id.in_(review_ids))
+            .order_by(CandidateRecord.candidate_id)  # so that two listings never wait for each other
+            .with_for_update(of=CandidateRecord)
+        ).all()
+
+    def with_clip(self, camera_id: str, limit: int) -> list[bool]:
+        """Of the newest reviews of a camera that were listed to somebody, controls aside: which show a clip."""
+        clip = exists().where(
+            PresentedEvidence.review_id == Review.review_id, PresentedEvidence.kind == "clip"
+        )
+        listed = exists().where(ReviewListing.review_id == Review.review_id)
+        query = (
+            select(clip)
+            .select_from(Review)
+            .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
+            .where(Review.camera_id == camera_id, CandidateRecord.control_id.is_(None), listed)
+            .order_by(Review.queued_at.desc())
+            .limit(limit)
+        )
+        return list(self._session.scalars(query))
+
+    def was_listed(self, review_id: str) -> bool:
+        """Whether some operator has had the review in her list."""
+        query = select(ReviewListing.review_id).where(ReviewListing.review_id == review_id)
+        return self._session.scalars(query.limit(1)).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
         """Those of the reviews never listed to the account before, in their order."""

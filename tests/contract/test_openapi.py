@@ -29,6 +29,8 @@ KEYED = {
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",
     "/api/v1/cameras",
+    "/api/v1/shifts",
+    "/api/v1/shifts/current/end",
     "/api/v1/candidates/{candidate_id}/holds",
     "/api/v1/candidates/{candidate_id}/holds/{hold_id}/lift",
     "/api/v1/watchlists",

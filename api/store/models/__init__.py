@@ -10,6 +10,7 @@ from api.store.models.after import (
 from api.store.models.base import Base
 from api.store.models.cameras import CameraDay, CameraGap, CameraReport
 from api.store.models.claims import JudgementWithdrawal, ReviewClaim
+from api.store.models.duty import Shift, UnderstaffedPeriod
 from api.store.models.evidence import EvidenceRecord, LegalHold
 from api.store.models.given_cameras import CameraSetting
 from api.store.models.lists import (
@@ -93,7 +94,9 @@ __all__ = [
     "Review",
     "ReviewClaim",
     "ReviewListing",
+    "Shift",
     "Subject",
     "SubjectReference",
+    "UnderstaffedPeriod",
     "Watchlist",
 ]

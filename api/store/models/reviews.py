@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from api.review.controls import ControlSource
 from api.store.models.base import Base, UtcDateTime
 
 WAITING = "state IN ('one_answer', 'open')"
@@ -38,6 +39,7 @@ class CandidateRecord(Base):
             sqlite_where=text("control_id IS NOT NULL"),
             postgresql_where=text("control_id IS NOT NULL"),
         ),
+        Index("ix_candidates_camera_id_created_at", "camera_id", "created_at"),
     )
 
     candidate_id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -159,6 +161,10 @@ class ControlItem(Base):
     """A pair of probe and reference of which the truth is known, to be mixed in as a control."""
 
     __tablename__ = "control_items"
+    __table_args__ = (
+        Index("ix_control_items_origin_candidate_id", "origin_candidate_id", unique=True),
+        Index("ix_control_items_camera_id", "camera_id"),
+    )
 
     control_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.deployment_id"))
@@ -176,3 +182,7 @@ class ControlItem(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     times_used: Mapped[int]
     clip: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    source: Mapped[str] = mapped_column(String(16), default=ControlSource.LIBRARY.value)
+    origin_candidate_id: Mapped[str | None] = mapped_column(String(64))
+    taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    usable_until: Mapped[datetime | None] = mapped_column(UtcDateTime())

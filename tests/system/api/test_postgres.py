@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,21 +15,27 @@ from sqlalchemy.exc import DBAPIError
 
 from api.ledger.chain import Happening, check_chain
 from api.retention import KINDS
+from api.review.policies import ReviewPolicy
 from api.store.engine import Database, open_engine
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
+from api.store.statistics import By
 from api.throttle import LoginThrottle
-from tests.api_client import Clients, FakeClock
+from pipelines.events import Alternative
+from tests.api_client import Clients, FakeChance, FakeClock
 from tests.migrated_people import assert_old_accounts_keep_their_rights_and_log_in_again
-from tests.seeds import seed
+from tests.seeds import add_control, seed
 from tests.throttled import assert_many_at_once_are_counted
 from tests.unit.api import test_retention as retention
 from tests.unit.api.test_approvals import assert_the_database_wants_a_second_person
 from tests.unit.api.test_logins import assert_one_of_two_refreshes_is_let_through
 from tests.unit.api.test_rights import assert_rights_limit_the_queue
-from tests.unit.api.test_withdrawal import assert_claim_and_withdrawal_exclude_each_other
+from tests.unit.api.test_withdrawal import (
+    assert_claim_and_withdrawal_exclude_each_other,
+    assert_listing_and_withdrawal_exclude_each_other,
+)
 
 pytestmark = pytest.mark.system
 
@@ -139,5 +145,59 @@ def test_a_second_person_is_wanted_by_the_database_itself(url: str, tmp_path: Pa
     clients = Clients(seed(tmp_path, database_url=url))
     try:
         assert_the_database_wants_a_second_person(clients)
+    finally:
+        clients.close()
+
+
+def test_a_listing_and_a_withdrawal_at_once_exclude_each_other(url: str, tmp_path: Path) -> None:
+    clients = Clients(seed(tmp_path, database_url=url))
+    try:
+        assert_listing_and_withdrawal_exclude_each_other(clients)
+    finally:
+        clients.close()
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_statistics_count_the_same(url: str, tmp_path: Path, by: By) -> None:
+    clock = FakeClock()
+    clients = Clients(seed(tmp_path, database_url=url, clock=clock))
+    try:
+        people = [clients.login(name) for name in ("aigul", "daniyar")]
+        for number in range(6):
+            clients.seeded.take_in(number + 1)
+            for person in people:
+                assert person.answer(person.queue()[0]["review_id"], "same_person").status_code == 201
+        clients.seeded.services.hold_clock.run_once()
+        clock.forward(seconds=1)
+        total = clients.seeded.services.statistics.read("test", None, None, by).total.counts
+        wanted = {"answers": 12, "pairs": 12} if by is By.OPERATOR else {"confirmed": 6, "pairs": 6}
+        assert {name: total[name] for name in wanted} == wanted
+    finally:
+        clients.close()
+
+
+def test_shifts_duty_and_controls_work_the_same(url: str, tmp_path: Path) -> None:
+    clock, policy = FakeClock(), ReviewPolicy(hold=timedelta(0), control_share=1.0, second_judge_share=1.0)
+    clients = Clients(seed(tmp_path, database_url=url, clock=clock, chance=FakeChance(0.0), policy=policy))
+    try:
+        services = clients.seeded.services
+        people = [clients.login(name) for name in ("aigul", "daniyar")]
+        services.duty.run_once()
+        clock.forward(seconds=60)
+        assert services.duty.run_once() == 1
+        assert people[0].post("/shifts").status_code == people[1].post("/shifts").status_code == 201
+        assert people[0].post("/shifts").status_code == 409
+        assert services.duty.run_once() == 1
+        other = Alternative(subject_id=clients.seeded.subject_ids[1], similarity=0.1)
+        clients.seeded.take_in(1, alternatives=(other,))
+        for person in people:
+            assert person.answer(person.queue()[0]["review_id"], "different").status_code == 201
+        assert services.control_sources.run_once() == 1
+        add_control(clients.seeded)
+        clients.seeded.take_in(2)
+        clock.forward(seconds=1)
+        assert len(people[0].queue()) == 2
+        assert clients.login("saule").get("/controls/results").json()["all"]["answered"] == 0
+        assert people[0].post("/shifts/current/end", {}).status_code == 200
     finally:
         clients.close()

@@ -83,5 +83,8 @@ def test_the_service_confirms_and_expires_by_itself(tmp_path: Path) -> None:
         "record-retention",
         "references",
         "requests",
+        "duty",
+        "controls",
     )
+    assert parts == dict.fromkeys(names, "ok")
     assert seeded.services.liveness()["hold-clock"] == "stopped"

@@ -11,8 +11,16 @@ import pytest
 from sqlalchemy import select
 
 from api.intake import Taken
+from api.late_evidence import WAIT_SHARE, control_clip
 from api.review.policies import ReviewPolicy
-from api.store.models import CandidateRecord, EvidenceRecord, LedgerEntry
+from api.store.models import (
+    CandidateRecord,
+    ControlItem,
+    EvidenceRecord,
+    LedgerEntry,
+    PresentedEvidence,
+    Review,
+)
 from pipelines.evidence import Clip
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import Seeded, add_control, seed
@@ -43,18 +51,21 @@ def review_of(person: Person) -> dict[str, Any]:
     return review
 
 
-def without_clip(review: dict[str, Any]) -> dict[str, Any]:
-    return review | {"clip": None}
+def addresses(seeded: Seeded) -> list[str]:
+    """Of the pictures of the one review, in order."""
+    with seeded.services.database.read() as session:
+        return list(
+            session.scalars(select(PresentedEvidence.evidence_id).order_by(PresentedEvidence.position))
+        )
 
 
-class TestBeforeTheFirstClaim:
+class TestBeforeAnybodyWasListedIt:
     def test_it_joins_a_review_that_is_the_same_otherwise(self, clients: Clients) -> None:
         sighted, person = Sighted(clients.seeded), clients.login("aigul")
-        before = review_of(person)
-        assert before["clip"] is None
+        before = addresses(clients.seeded)
         assert sighted.clip_comes() is Taken.UPDATED
         after = review_of(person)
-        assert without_clip(after) == before, "addresses of pictures stay, so nothing tells of a revision"
+        assert addresses(clients.seeded) == [*before, after["clip"]["evidence_id"]]
         assert after["clip"] | {"evidence_id": ""} == {
             "evidence_id": "",
             "width": 320,
@@ -93,7 +104,7 @@ class TestBeforeTheFirstClaim:
         assert b"duration_seconds" in seen
 
 
-class TestAfterTheFirstClaim:
+class TestOnceItWasListed:
     def test_neither_judge_gets_it_and_it_is_kept(self, clients: Clients) -> None:
         sighted = Sighted(clients.seeded)
         first, second = clients.login("aigul"), clients.login("daniyar")
@@ -143,35 +154,50 @@ class TestControls:
     def clips_in_queue(self, person: Person) -> list[bool]:
         return [review["clip"] is not None for review in person.queue()]
 
-    def test_a_controls_clip_comes_as_late_as_a_candidates(self, mixed: Clients, clock: FakeClock) -> None:
+    def test_a_candidate_waits_for_its_clip_and_its_control_as_long(
+        self, mixed: Clients, clock: FakeClock
+    ) -> None:
+        """Without a clip nobody could tell whether it was late, or somebody had opened the review before it came."""
         person = mixed.login("aigul")
         assert self.clips_in_queue(person) == [True]
         sighted = Sighted(mixed.seeded)
-        assert self.clips_in_queue(person) == [True, False, False]
         clock.forward(seconds=6.9)
-        assert self.clips_in_queue(person) == [True, False, False]
+        assert self.clips_in_queue(person) == [True]
+        clock.forward(seconds=0.1)
         sighted.clip_comes()
-        clock.forward(seconds=0.2)
         assert self.clips_in_queue(person) == [True, True, True]
         shapes = [{name: type(value) for name, value in one["clip"].items()} for one in person.queue()]
         assert shapes[0] == shapes[1] == shapes[2]
 
-    def test_a_control_claimed_before_keeps_none_for_both(self, mixed: Clients, clock: FakeClock) -> None:
-        Sighted(mixed.seeded)
-        first, second = mixed.login("aigul"), mixed.login("daniyar")
-        claimed = [one["review_id"] for one in first.queue()][1:]
-        seen = [first.get(f"/reviews/{review_id}").content for review_id in claimed]
-        clock.forward(seconds=60)
-        assert [first.get(f"/reviews/{review_id}").content for review_id in claimed] == seen
-        assert [second.get(f"/reviews/{review_id}").content for review_id in claimed] == seen
+    def test_it_does_not_wait_for_ever(self, mixed: Clients, clock: FakeClock) -> None:
+        sighted, person = Sighted(mixed.seeded), mixed.login("aigul")
+        clock.forward(seconds=7 * WAIT_SHARE + 0.1)
+        assert sorted(self.clips_in_queue(person)) == [False, True, True]
+        assert sighted.clip_comes() is Taken.FROZEN
+        assert sorted(self.clips_in_queue(person)) == [False, True, True]
 
-    def test_a_clip_that_is_not_shown_yet_has_no_address(self, mixed: Clients, clock: FakeClock) -> None:
-        Sighted(mixed.seeded)
+    def test_what_waits_for_its_clip_cannot_be_opened(self, mixed: Clients) -> None:
         person = mixed.login("aigul")
-        clock.forward(seconds=60)
-        address = next(one["clip"]["evidence_id"] for one in person.queue()[1:] if one["clip"])
-        clock.forward(seconds=-59)
-        assert person.get(f"/evidence/{address}").status_code == 404
+        sighted = Sighted(mixed.seeded)
+        with mixed.seeded.services.database.read() as session:
+            review = session.scalars(select(Review).where(Review.candidate_id == sighted.candidate_id)).one()
+        assert person.get(f"/reviews/{review.review_id}").status_code == 404
+        assert person.answer(review.review_id, "different").status_code == 404
+
+    def test_a_control_lacks_its_clip_as_often_as_candidates_do(
+        self, mixed: Clients, clock: FakeClock
+    ) -> None:
+        person = mixed.login("aigul")
+        for track_id in (2, 3):
+            Sighted(mixed.seeded, track_id)
+            clock.forward(seconds=60)
+        assert sorted(self.clips_in_queue(person)) == [False, False, True, True]
+        add_control(mixed.seeded, face=6, clip_redacted=CLIP)
+        for draw, shown in ((0.3, True), (0.4, False)):
+            item, now = next(iter(_items(mixed.seeded))), clock.now
+            with mixed.seeded.services.database.read() as session:
+                clip = control_clip(session, item, now, draw)
+            assert (clip is not None) is shown, "one of three had one"
 
     def test_where_a_control_has_none_nobody_is_shown_one(self, mixed: Clients) -> None:
         add_control(mixed.seeded, face=5)
@@ -190,3 +216,8 @@ class TestControls:
         clock.forward(seconds=60)
         assert self.clips_in_queue(clients.login("aigul")) == [False, False]
         clients.close()
+
+
+def _items(seeded: Seeded) -> list[ControlItem]:
+    with seeded.services.database.read() as session:
+        return list(session.scalars(select(ControlItem)))

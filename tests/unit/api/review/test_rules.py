@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.review.controls import observed_like, queue_moment, wants_control
+from api.review.controls import queue_moment, wants_control
 from api.review.deployments import DeploymentTerms, check_deployment
 from api.review.errors import RecordError
 from api.review.policies import ReviewPolicy
@@ -111,8 +111,6 @@ def test_the_first_candidate_brings_a_control_where_that_is_wanted() -> None:
     assert not wants_control(first, queued_before=1, draw=0.0)
 
 
-def test_a_control_keeps_to_its_neighbours_clock() -> None:
-    assert observed_like(None, 3.0, 5.0) is None
-    assert observed_like(NOON, 3.0, 5.0) == NOON + timedelta(seconds=2)
+def test_a_control_enters_the_queue_at_a_moment_drawn_by_chance() -> None:
     spread = ReviewPolicy(control_spread=timedelta(seconds=20))
     assert queue_moment(spread, NOON, 0.5) == NOON + timedelta(seconds=10)

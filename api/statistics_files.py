@@ -1,0 +1,127 @@
+"""Figures as JSON, as CSV, and as a plot (SVG) with their intervals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from api.review.intervals import CONFIDENCE, Share
+from api.statistics import Group, Statistics
+
+SCHEMA: Final = "aiqyn.statistics/1"
+EVERYTHING: Final = "all"
+SHARES: Final[Mapping[str, str]] = {
+    "rejected_of_judged": "Alerts the judges rejected, of all they decided",
+    "false_of_known": "Alerts that proved false at the contact, of those known",
+    "agreed_of_pairs": "Pairs of answers that agree",
+}
+FACES: Final = "workers count frames and not faces: false alerts per 1,000 faces cannot be told yet"
+
+
+def as_document(found: Statistics) -> dict[str, Any]:
+    """Figures as JSON values. A hidden count is null."""
+    return {
+        "schema": SCHEMA,
+        "from": found.since.isoformat(),
+        "to": found.until.isoformat(),
+        "by": found.by.value,
+        "publishable": found.publishable,
+        "least_cell": found.least_cell,
+        "confidence": CONFIDENCE,
+        "faces_seen": None,
+        "false_alerts_per_1000_faces": None,
+        "notes": [FACES],
+        "total": _group(found.total),
+        "groups": [_group(one) for one in found.groups],
+    }
+
+
+def as_csv(found: Statistics) -> str:
+    """Figures as a table, one row a group; a hidden count is an empty cell (RFC 4180)."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    counted = list(found.total.counts)
+    shares = [f"{name}_{part}" for name in SHARES for part in ("share", "low", "high")]
+    plain = ["kappa", "decision_median_seconds", "decision_p90_seconds", "frames_looked_at"]
+    writer.writerow(["from", "to", "by", "group", *counted, *shares, *plain])
+    place = [found.since.isoformat(), found.until.isoformat(), found.by.value]
+    for one in (found.total, *found.groups):
+        cells = [one.counts[name] for name in counted]
+        ends = [value for name in SHARES for value in _ends(getattr(one, name))]
+        writer.writerow(
+            [*place, _safe(one.key) or EVERYTHING, *cells, *ends, *(getattr(one, name) for name in plain)]
+        )
+    return out.getvalue()
+
+
+def as_svg(found: Statistics) -> str:
+    """The shares with their intervals, a row a group.
+
+    Raises:
+        MissingExtraError: vl-convert-python is not installed.
+    """
+    from pipelines.evaluate.report.charts import to_svg
+
+    return to_svg(_plot(found), alone=True)
+
+
+def _plot(found: Statistics) -> dict[str, Any]:
+    rows = [
+        {
+            "figure": title,
+            "group": one.key or EVERYTHING,
+            "share": shown.count / shown.of if shown.share is not None else None,
+            "low": shown.low,
+            "high": shown.high,
+        }
+        for name, title in SHARES.items()
+        for one in (found.total, *found.groups)
+        if (shown := getattr(one, name)) is not None and shown.of
+    ]
+    x = {"type": "quantitative", "axis": {"format": "%"}, "scale": {"domain": [0, 1]}}
+    y = {"field": "group", "type": "nominal", "sort": None, "title": found.by.value}
+    interval = {
+        "mark": {"type": "rule", "strokeWidth": 2},
+        "encoding": {
+            "x": {**x, "field": "low", "title": "share, 95 % interval"},
+            "x2": {"field": "high"},
+            "y": y,
+        },
+    }
+    point = {
+        "transform": [{"filter": "isValid(datum.share)"}],
+        "mark": {"type": "point", "filled": True, "size": 60},
+        "encoding": {"x": {**x, "field": "share"}, "y": y},
+    }
+    stretch = f"{found.since:%Y-%m-%d} to {found.until:%Y-%m-%d} (UTC)"
+    kept = "" if found.publishable else "; not for publication"
+    return {
+        "title": {
+            "text": f"Aiqyn, {stretch}{kept}",
+            "subtitle": f"counts below {found.least_cell} are hidden",
+        },
+        "data": {"values": rows},
+        "facet": {
+            "row": {"field": "figure", "type": "nominal", "title": None, "sort": list(SHARES.values())}
+        },
+        "spec": {"width": 420, "layer": [interval, point]},
+        "resolve": {"scale": {"y": "independent"}},
+    }
+
+
+def _group(one: Group) -> dict[str, Any]:
+    document = asdict(one)
+    document["counts"] = dict(one.counts)
+    return document | {"key": one.key or EVERYTHING}
+
+
+def _ends(shown: Share | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if shown is None or not shown.of else (shown.share, shown.low, shown.high)
+
+
+def _safe(text: str) -> str:
+    """A cell no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
