@@ -32,7 +32,7 @@ def test_no_role_gets_a_5xx_or_what_is_not_documented(tmp_path: Path) -> None:
     ("error", "title"),
     [
         (ZeroDivisionError("a mistake"), "Server error"),
-        (ConflictError("conflict", "no queue has this"), "Undocumented HTTP status code"),
+        (ConflictError("conflict", "no queue has this"), "Undocumented status code"),
     ],
 )
 def test_a_service_that_breaks_its_contract_is_noticed(
