@@ -145,11 +145,13 @@ def test_what_the_pictures_of_rows_are_to_each_other(bench: Bench) -> None:
     bench.table.add(good_row(77, "copy.png") | {"watchlist": WATCHLIST_NAME})
     bench.add(40, 0, 1, 2)
     bench.table.rows[-1]["images"] += f"|{bench.table.rows[1]['images']}"
-    bench.add(30, 2, name="Somebody Else")
+    bench.add(50, 0)
+    bench.add(50, 1, name="Somebody Else")
     found = told(bench.checked())
     assert {(2, "same_picture_twice"), (4, "same_picture_twice")} <= found
     assert (5, "same_picture_twice") in found, "a picture of row 3 among its own"
-    assert {code for row, code in found if row == 6} & {"look_alike", "same_person"}
+    for number in (6, 7):
+        assert {code for row, code in found if row == number} & {"look_alike", "same_person"}
 
 
 def test_rows_are_held_against_who_is_listed_and_asked_for(bench: Bench) -> None:
