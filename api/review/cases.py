@@ -63,6 +63,23 @@ class Resolution(StrEnum):
     REJUDGE = "rejudge"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Proof:
+    """How a judgement was proved; enough for anybody with the passkey's public key to check it again.
+
+    Attributes:
+        authenticator: the pseudonym of the passkey.
+        device_id: SHA-256 of what marks the browser it was given in.
+        statement: the text the passkey was put to; see `api.review.statement`.
+        assertion: what the authenticator gave for it, as it is kept.
+    """
+
+    authenticator: str
+    device_id: str
+    statement: str
+    assertion: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One answer by one person.
@@ -74,6 +91,7 @@ class Judgement:
         answer: what she said.
         answered_at: aware, UTC.
         reason: in her words, where she gave one.
+        proof: None only in records from before judgements were proved; the database takes no new one without.
     """
 
     account_id: str
@@ -82,6 +100,17 @@ class Judgement:
     answer: Answer
     answered_at: datetime
     reason: str | None = None
+    proof: Proof | None = None
+
+    @property
+    def authenticator(self) -> str | None:
+        """The pseudonym of the passkey it was given with."""
+        return self.proof.authenticator if self.proof else None
+
+    @property
+    def device_id(self) -> str | None:
+        """Which browser it was given in."""
+        return self.proof.device_id if self.proof else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +148,30 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who wants to answer."""
+    """Who wants to answer.
+
+    Attributes:
+        account_id: the pseudonym of the person.
+        session_id: the login she comes through.
+        role: what her account is for.
+        device_id: the browser she comes with.
+        authenticator: the passkey she proves it with; None as long as she has not.
+    """
 
     account_id: str
     session_id: str
     role: Role
+    device_id: str | None = None
+    authenticator: str | None = None
+
+
+def shared_means(one: Judge | Judgement, other: Judgement) -> str | None:
+    """What two answers have in common that two people do not: `authenticator` or `device`; None where nothing."""
+    if one.authenticator is not None and one.authenticator == other.authenticator:
+        return "authenticator"
+    if one.device_id is not None and one.device_id == other.device_id:
+        return "device"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from api.store.models.lists import (
 )
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
 from api.store.models.overlays import Overlay
+from api.store.models.passkeys import Passkey, WebAuthnChallenge
 from api.store.models.people import Account, LoginSession
 from api.store.models.reviews import (
     CandidateRecord,
@@ -47,6 +48,7 @@ __all__ = [
     "LoginSession",
     "OutboxEvent",
     "Overlay",
+    "Passkey",
     "PresentedEvidence",
     "Receipt",
     "ReferenceTemplate",
@@ -56,4 +58,5 @@ __all__ = [
     "Subject",
     "SubjectReference",
     "Watchlist",
+    "WebAuthnChallenge",
 ]

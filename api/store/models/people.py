@@ -25,7 +25,7 @@ class Account(Base):
 
 
 class LoginSession(Base):
-    """One login; of its token only the SHA-256 is kept."""
+    """One login; of its token, and of what marks the browser it came from, only the SHA-256 is kept."""
 
     __tablename__ = "login_sessions"
 
@@ -35,3 +35,4 @@ class LoginSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    device_id: Mapped[str | None] = mapped_column(String(64))
