@@ -33,6 +33,7 @@ from api.review.cases import Role
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.models import Account, LoginSession
+from api.store.passkeys import PasskeyRepository
 from api.store.people import PeopleRepository
 
 _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -40,13 +41,18 @@ _USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, and through which login."""
+    """Who is asking, and through which login.
+
+    Attributes:
+        device_id: the browser the login began in; None for a login from before browsers were told apart.
+    """
 
     account_id: str
     username: str
     role: Role
     session_id: str
     must_change_password: bool
+    device_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,13 +93,14 @@ class AccountService:
         self._passwords = passwords or Passwords()
         self._throttle = throttle or LoginThrottle()
 
-    def login(self, username: str, password: str, address: str) -> Login:
+    def login(self, username: str, password: str, address: str, *, device_id: str | None = None) -> Login:
         """A fresh login.
 
         Args:
             username: case does not matter.
             password: as typed.
             address: where the request came from, for counting failures only; it is not kept.
+            device_id: the browser it came from; a login without one cannot judge.
 
         Raises:
             NotAuthenticatedError: unknown account, wrong password or account switched off; all look alike.
@@ -111,7 +118,7 @@ class AccountService:
             self._note("login_refused", "anyone", account.account_id if account else None)
             raise NotAuthenticatedError("wrong_credentials", "user name or password is wrong")
         self._throttle.succeeded(username, address)
-        return self._open_session(account, now)
+        return self._open_session(account, now, device_id)
 
     def authenticate(self, token: str) -> Principal:
         """Whose token it is.
@@ -132,13 +139,15 @@ class AccountService:
             Role(account.role),
             login.session_id,
             account.must_change_password,
+            login.device_id,
         )
 
     def set_password(self, principal: Principal, password: str) -> None:
         """Replaces a one-time password by one's own; ends the account's other logins.
 
         Raises:
-            ConflictError: it has been replaced already; a lost one is reset by an administrator.
+            ConflictError: it has been replaced already; a lost one is reset by an administrator. Or she is an
+                operator without a passkey: nobody could register one for her later without a reset.
             UnprocessableError: too short, too long, the one-time password again, or the user name.
         """
         now = self._clock()
@@ -147,6 +156,12 @@ class AccountService:
             account = people.by_id(principal.account_id)
             if account is None or not account.must_change_password:
                 raise ConflictError("password_already_set", "the one-time password has been replaced already")
+            if account.role == Role.OPERATOR.value and not PasskeyRepository(session).active(
+                account.account_id
+            ):
+                raise ConflictError(
+                    "passkey_first", "register a passkey first: judgements are signed with it"
+                )
             self._check_new_password(password, account)
             account.password_hash = self._passwords.hash(password)
             account.must_change_password = False
@@ -191,7 +206,7 @@ class AccountService:
         return password
 
     def reset(self, username: str) -> str:
-        """A fresh one-time password for an account whose logins all end now.
+        """A fresh one-time password for an account whose logins and passkeys all end now.
 
         Raises:
             ConflictError: no such account.
@@ -205,6 +220,10 @@ class AccountService:
             account.password_hash = self._passwords.hash(password)
             account.must_change_password = True
             people.revoke(account.account_id, now)
+            for passkey_id in PasskeyRepository(session).revoke(account.account_id, now):
+                _append(
+                    session, "passkey_removed", now, "console", account.account_id, {"passkey": passkey_id}
+                )
             _append(session, "password_reset", now, "console", account.account_id)
         return password
 
@@ -231,7 +250,7 @@ class AccountService:
             )
             LedgerRepository(session).append(happening)
 
-    def _open_session(self, account: Account, now: datetime) -> Login:
+    def _open_session(self, account: Account, now: datetime, device_id: str | None) -> Login:
         token = new_token()
         expires_at = now + self._session_lifetime
         with self._database.write() as session:
@@ -242,6 +261,7 @@ class AccountService:
                     token_sha256=token_digest(token),
                     created_at=now,
                     expires_at=expires_at,
+                    device_id=device_id,
                 )
             )
             _append(session, "logged_in", now, account.account_id)
@@ -266,7 +286,8 @@ def check_may_work(principal: Principal) -> None:
     """Lets through who has replaced the one-time password.
 
     Raises:
-        ForbiddenError: it is still in use; only `POST /auth/password` and logging out are open.
+        ForbiddenError: it is still in use; only registering a passkey, `POST /auth/password` and logging out are
+            open.
     """
     if principal.must_change_password:
         raise ForbiddenError(

@@ -22,6 +22,7 @@ from api.routes import (
     evidence,
     holds,
     overlays,
+    passkeys,
     previews,
     records,
     reviews,
@@ -73,7 +74,19 @@ def create_app(services: Services) -> Application:
     app.state.services = services
     app.add_middleware(SecurityHeaders, https=services.settings.https)
     install_error_handlers(app)
-    parts = (auth, reviews, evidence, candidates, holds, cameras, previews, overlays, records, service)
+    parts = (
+        auth,
+        passkeys,
+        reviews,
+        evidence,
+        candidates,
+        holds,
+        cameras,
+        previews,
+        overlays,
+        records,
+        service,
+    )
     for part in parts:
         app.include_router(part.router)
     _mount_console(app)

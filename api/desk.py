@@ -12,12 +12,14 @@ from api.accounts import Principal
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
+from api.proofs import Asked, JudgementProof, Prover, Shown
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
-from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, State
+from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, Proof, State
 from api.review.errors import AlreadyJudgedError, NotEntitledError, NotOpenError
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
+from api.review.statement import statement_digest
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
@@ -73,6 +75,7 @@ class ReviewDesk:
         vault: SubjectVault,
         evidence: EvidenceSource,
         policy: ReviewPolicy,
+        prover: Prover,
         clock: Clock,
         draw: Draw,
     ) -> None:
@@ -80,6 +83,7 @@ class ReviewDesk:
         self._vault = vault
         self._evidence = evidence
         self._policy = policy
+        self._prover = prover
         self._clock = clock
         self._draw = draw
 
@@ -89,7 +93,7 @@ class ReviewDesk:
         now = self._clock()
         with self._database.read() as session:
             reviews = ReviewRepository(session)
-            rows = reviews.open_for(_account(session, principal), now, after, limit)
+            rows = reviews.open_for(_account(session, principal), principal.device_id, now, after, limit)
             shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
         if fresh:
@@ -135,8 +139,28 @@ class ReviewDesk:
             _note(session, "evidence_viewed", now, principal, about, {"kind": picture.kind})
         return self._open(picture)
 
+    def ask_proof(self, principal: Principal, review_id: str, given: AnswerGiven) -> Asked:
+        """What she has to put her passkey to before this answer is taken; refused where the answer would be.
+
+        Raises:
+            ForbiddenError, NotFoundError, ConflictError: as `judge`.
+        """
+        with self._database.write() as session:
+            now = self._clock()
+            review, row = _awaiting(session, review_id, now)
+            self._answered(session, row, principal, given, now)
+            CandidateRepository(session).claim(row.candidate_id, now)
+            asked = self._prover.ask(session, principal, _shown(session, review, given, now), now)
+            _note(session, "judgement_begun", now, principal, f"review:{review_id}")
+            return asked
+
     def judge(
-        self, principal: Principal, review_id: str, given: AnswerGiven, request: WriteRequest
+        self,
+        principal: Principal,
+        review_id: str,
+        given: AnswerGiven,
+        proof: JudgementProof,
+        request: WriteRequest,
     ) -> dict[str, Any]:
         """Her answer, taken once; the same request again gives the same result and no second answer.
 
@@ -144,25 +168,32 @@ class ReviewDesk:
             `{review_id, answer, answered_at}` as JSON values: nothing about what follows from it.
 
         Raises:
-            ForbiddenError: she is no operator, was told too much, or had a part in the entry.
+            ForbiddenError: she is no operator, was told too much, had a part in the entry, did not prove that just
+                this is her answer, or works in a browser in which this candidate has been answered.
             NotFoundError: no such review.
-            ConflictError: she has answered, or it is closed.
+            ConflictError: she has answered, it is closed, or the proof was asked for too long ago.
         """
         with self._database.write() as session:
             now = self._clock()
-            review = ReviewRepository(session).row(review_id)
-            if review is None or review.queued_at > now:
-                raise NotFoundError
-            candidates = CandidateRepository(session)
-            row = candidates.row(review.candidate_id, lock=True)
-            if row is None:
-                raise NotFoundError
+            review, row = _awaiting(session, review_id, now)
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
                 return before
-            case = self._answered(candidates, row, principal, given, now)
+            self._answered(session, row, principal, given, now)  # whoever may not answer is told that first
+            candidates = CandidateRepository(session)
             candidates.claim(row.candidate_id, now)
-            detail = {"answer": given.answer.value, "round": case.round, "state": case.state.value}
+            shown = _shown(session, review, given, now)
+            proved = self._prover.prove(session, principal, shown, proof, now)
+            case = self._answered(session, row, principal, given, now, proved)
+            candidates.add_judgement(row.candidate_id, case.judgements[-1])
+            candidates.save(row, case)
+            detail = {
+                "answer": given.answer.value,
+                "round": case.round,
+                "state": case.state.value,
+                "authenticator": proved.authenticator,
+                "statement_sha256": statement_digest(proved.statement).hex(),
+            }
             _note(session, "judged", now, principal, f"review:{review_id}", detail)
             result = {
                 "review_id": review_id,
@@ -174,27 +205,32 @@ class ReviewDesk:
 
     def _answered(
         self,
-        candidates: CandidateRepository,
+        session: Session,
         row: CandidateRecord,
         principal: Principal,
         given: AnswerGiven,
         now: datetime,
+        proof: Proof | None = None,
     ) -> Case:
+        """The case with her answer; nothing is kept yet. Without proof: what would come of it."""
+        candidates = CandidateRepository(session)
         case = candidates.case(row)
-        judge = Judge(principal.account_id, principal.session_id, principal.role)
-        answer = Judgement(judge.account_id, judge.session_id, case.round, given.answer, now, given.reason)
+        authenticator = proof.authenticator if proof else None
+        judge = Judge(
+            principal.account_id, principal.session_id, principal.role, principal.device_id, authenticator
+        )
+        answer = Judgement(
+            judge.account_id, judge.session_id, case.round, given.answer, now, given.reason, proof
+        )
         try:
             guards.check_may_judge(case, judge, candidates.involvement(row))
-            case = machine.record_answer(case, answer, self._policy, self._draw())
+            return machine.record_answer(case, answer, self._policy, self._draw())
         except NotEntitledError as error:
             raise ForbiddenError(error.code, str(error)) from error
         except AlreadyJudgedError as error:
             raise ConflictError("already_judged", str(error)) from error
         except NotOpenError as error:
             raise ConflictError("review_closed", str(error)) from error
-        candidates.add_judgement(row.candidate_id, case.judgements[-1])
-        candidates.save(row, case)
-        return case
 
     def reveal(self, principal: Principal, review_id: str) -> Revealed:
         """Name, list and score of a candidate she has answered; from then on she has been told.
@@ -249,7 +285,7 @@ class ReviewDesk:
         review = reviews.row(review_id)
         if review is None:
             raise NotFoundError
-        if reviews.is_open_for(_account(session, principal), review_id, now):
+        if reviews.is_open_for(_account(session, principal), principal.device_id, review_id, now):
             return review
         row = candidates.row(review.candidate_id)
         if row is None or not _has_answered(candidates.case(row), principal):
@@ -275,6 +311,24 @@ def _check_operator(principal: Principal) -> None:
         guards.check_role(principal.role)
     except NotEntitledError as error:
         raise ForbiddenError(error.code, str(error)) from error
+
+
+def _awaiting(session: Session, review_id: str, now: datetime) -> tuple[Review, CandidateRecord]:
+    """A review that is in the queue, and its candidate, locked."""
+    review = ReviewRepository(session).row(review_id)
+    if review is None or review.queued_at > now:
+        raise NotFoundError
+    row = CandidateRepository(session).row(review.candidate_id, lock=True)
+    if row is None:
+        raise NotFoundError
+    return review, row
+
+
+def _shown(session: Session, review: Review, given: AnswerGiven, now: datetime) -> Shown:
+    """What every judge of this review is shown since its first claim, and what she says of it."""
+    reviews = ReviewRepository(session)
+    presentation = reviews.load([review], now)[0]
+    return Shown(presentation, reviews.portraits(presentation), given.answer, given.reason)
 
 
 def _has_answered(case: Case, principal: Principal) -> bool:

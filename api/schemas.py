@@ -134,7 +134,7 @@ class ReviewPage(Wire):
     next_cursor: str | None
 
 
-class JudgementIn(Wire):
+class AnswerIn(Wire):
     """One answer."""
 
     answer: Answer

@@ -22,9 +22,11 @@ from api.metrics import ServiceMetrics
 from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
+from api.passkeys import PasskeyService
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.proofs import Prover
 from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
@@ -57,6 +59,7 @@ class Services:
     database: Database
     keys: KeyStore
     accounts: AccountService
+    passkeys: PasskeyService
     desk: ReviewDesk
     oversight: Oversight
     records: RecordService
@@ -159,7 +162,8 @@ def build_services(
         accounts=AccountService(
             database, clock, session_lifetime=settings.session_lifetime, passwords=passwords
         ),
-        desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
+        passkeys=PasskeyService(database, settings.party, clock),
+        desk=ReviewDesk(database, vault, evidence, policy, Prover(settings.party), clock, chance),
         oversight=Oversight(database, vault, policy, clock),
         records=records,
         references=references,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from api.relying_party import RelyingParty
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
@@ -14,6 +15,7 @@ from pipelines.bus_address import BusSecurity
 from pipelines.config import Config
 from pipelines.config_bus import StreamsConfig
 from pipelines.config_metrics import MetricsAccess, metrics_access
+from pipelines.config_origin import local_origin
 from pipelines.evidence_access import StoreAccess, access_of
 
 
@@ -40,6 +42,7 @@ class Settings:
         camera_ids: cameras of this system's settings; those of its deployments are watched besides.
         run_background: whether the threads of intake, hold, expiry and outbox run in this process.
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
+        party: the site passkeys belong to.
     """
 
     database_url: str
@@ -60,6 +63,7 @@ class Settings:
     camera_ids: tuple[str, ...] = ()
     run_background: bool = True
     https: bool = False
+    party: RelyingParty = field(default_factory=RelyingParty)
 
     def __repr__(self) -> str:
         return f"Settings(policy={self.policy!r})"
@@ -70,6 +74,7 @@ def settings_from(
     *,
     redis_url: str | None = None,
     https: bool = False,
+    port: int | None = None,
 ) -> Settings:
     """The service's part of a configuration.
 
@@ -77,6 +82,7 @@ def settings_from(
         config: as loaded.
         redis_url: of an embedded Redis; the configured one where None.
         https: whether clients reach the service over TLS.
+        port: the one listened on; the configured one where None.
 
     Raises:
         ConfigError: the token that guards the metrics is none.
@@ -106,4 +112,5 @@ def settings_from(
         metrics=metrics_access(),
         camera_ids=tuple(config.cameras),
         https=https,
+        party=RelyingParty(chosen.origin or local_origin(chosen.port if port is None else port, https=https)),
     )

@@ -1,7 +1,8 @@
 """Scripted operators: plain HTTP clients that know what their screens show and the clip's ground truth.
 
-They sign in with their one-time password as a person would, look at every picture of a review, answer, and
-read what is revealed to them afterwards. They hold no key and import nothing of the service.
+They sign in with their one-time password as a person would and register a passkey, look at every picture of a
+review, answer, put the passkey to the answer, and read what is revealed to them afterwards. They import nothing of
+the service, and what they are asked to sign they read first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import httpx
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator, challenge_of, page_origin
 from aiqyn.demo.footage.truth import GroundTruth
 from aiqyn.demo.likeness import PictureAlbum
 from vision.images import decode_image
@@ -73,16 +75,17 @@ class ScriptedOperator:
         """Not signed in yet; `address` is the service's, without a path."""
         self._http = httpx.Client(base_url=address, timeout=30)
         self._account = account
+        self._authenticator = SoftwareAuthenticator(page_origin(address))
         self._eyes = eyes
         self.answers: list[Given] = []
 
     def sign_in(self) -> None:
-        """Signs in and replaces the one-time password.
+        """Signs in, registers a passkey and replaces the one-time password.
 
         Raises:
             httpx.HTTPStatusError: the service refused.
         """
-        sign_in(self._http, self._account)
+        sign_in(self._http, self._account, self._authenticator)
 
     def work(self, stop: threading.Event) -> None:
         """Answers reviews as they come until `stop` is set.
@@ -106,14 +109,17 @@ class ScriptedOperator:
         if len(shown) < _PICTURES_PER_REVIEW:
             raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
         answer = self._eyes.judge(review, shown[2])
-        self._call(
-            "POST",
-            f"/reviews/{review_id}/judgements",
-            json={"answer": answer},
-            headers={"Idempotency-Key": str(uuid.uuid4())},
-        )
+        self._judge(review_id, answer)
         revealed = self._call("GET", f"/reviews/{review_id}/reveal").json()
         self.answers.append(Given(review_id, self._account.username, answer, revealed))
+
+    def _judge(self, review_id: str, answer: Answer) -> None:
+        path = f"/reviews/{review_id}/judgements"
+        asked = self._call("POST", f"{path}/options", json={"answer": answer}).json()
+        if asked["options"]["challenge"] != challenge_of(asked["statement"]):
+            raise ValueError(f"review {review_id}: asked to sign something else than the statement")
+        body = {"answer": answer, "assertion": self._authenticator.get(asked["options"])}
+        self._call("POST", path, json=body, headers=_new_key())
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self._http.request(method, _API + path, **options)
@@ -121,16 +127,33 @@ class ScriptedOperator:
         return response
 
 
-def sign_in(http: httpx.Client, account: Account) -> None:
-    """Signs a client in for good: with the one-time password, a new password, and that one.
+def sign_in(http: httpx.Client, account: Account, authenticator: SoftwareAuthenticator | None = None) -> None:
+    """Signs a client in for good: with the one-time password, a passkey, a new password, and that one.
+
+    Args:
+        http: keeps the cookie that marks a browser, as any client does.
+        account: whose one-time password was not used yet.
+        authenticator: keeps the passkey; one that is thrown away where the client does not judge.
 
     Raises:
         httpx.HTTPStatusError: the service refused.
     """
     password = secrets.token_urlsafe(18)
     _log_in(http, account.username, account.one_time_password)
+    _register(http, authenticator or SoftwareAuthenticator(page_origin(str(http.base_url))))
     http.post(f"{_API}/auth/password", json={"password": password}).raise_for_status()
     _log_in(http, account.username, password)
+
+
+def _register(http: httpx.Client, authenticator: SoftwareAuthenticator) -> None:
+    asked = http.post(f"{_API}/passkeys/options")
+    asked.raise_for_status()
+    body = {"label": "demo", "credential": authenticator.create(asked.json()["creation"])}
+    http.post(f"{_API}/passkeys", json=body, headers=_new_key()).raise_for_status()
+
+
+def _new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
 
 
 def _log_in(http: httpx.Client, username: str, password: str) -> None:

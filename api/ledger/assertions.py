@@ -118,10 +118,14 @@ def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
     said = {"judge": judgement.get("judge"), "answer": judgement.get("answer")}
     said["reason"] = judgement.get("reason")
     if not isinstance(statement, dict) or any(statement.get(name) != said[name] for name in said):
-        raise AssertionRefusedError("other_statement", "the passkey was put to another judgement than this one")
+        raise AssertionRefusedError(
+            "other_statement", "the passkey was put to another judgement than this one"
+        )
     assertion = _readable(
         lambda: Assertion(
-            bytes_to_base64url(proof["authenticator"].encode()),  # the passkey's pseudonym; its own id is not needed
+            bytes_to_base64url(
+                proof["authenticator"].encode()
+            ),  # the passkey's pseudonym; its own id is not needed
             proof["authenticator_data"],
             proof["client_data_json"],
             proof["signature"],
@@ -129,15 +133,15 @@ def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
     )
     digest = hashlib.sha256(proof["statement"].encode("utf-8", "surrogatepass")).digest()
     if challenge_in(assertion) != digest:
-        raise AssertionRefusedError("other_statement", "the passkey was put to another statement than this one")
+        raise AssertionRefusedError(
+            "other_statement", "the passkey was put to another statement than this one"
+        )
     verify_assertion(assertion, digest, public_key, rp_id=str(statement.get("rp_id")))
 
 
 def _origin_at(assertion: Assertion, rp_id: str) -> str:
     """The page's address as the browser gave it, where it lies within the site and came over a safe way."""
-    origin = _readable(
-        lambda: parse_client_data_json(base64url_to_bytes(assertion.client_data_json)).origin
-    )
+    origin = _readable(lambda: parse_client_data_json(base64url_to_bytes(assertion.client_data_json)).origin)
     address = _readable(lambda: urlsplit(origin))
     host = address.hostname or ""
     within = host == rp_id or host.endswith(f".{rp_id}")

@@ -88,5 +88,5 @@ def presentation_sha256(shown: Presentation, portraits: Mapping[str, str]) -> st
 
 def _shown(picture: Picture, portraits: Mapping[str, str]) -> dict[str, Any]:
     source = picture.source
-    sealed = source.sealed["sha256_sealed"] if source.sealed else portraits[source.reference_id or ""]
+    sealed = source.sealed["sha256_sealed"] if source.sealed else portraits.get(source.reference_id or "")
     return {"kind": source.kind, "evidence_id": picture.evidence_id, "sha256": sealed}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from api.convert import login_out, me_out
 from api.deps import Active, LoggedIn, ServicesDep
+from api.devices import device_digest, give_mark, mark_of, new_device
 from api.problems import documented
 from api.schemas import LoginIn, LoginOut, Me, PasswordIn
 
@@ -13,10 +14,13 @@ router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 
 @router.post("/auth/login", responses=documented(401, 429))
-def login(body: LoginIn, request: Request, services: ServicesDep) -> LoginOut:
-    """Gives a bearer token for user name and password."""
+def login(body: LoginIn, request: Request, response: Response, services: ServicesDep) -> LoginOut:
+    """Gives a bearer token for user name and password, and the browser its mark, which it keeps."""
     address = request.client.host if request.client else "local"
-    return login_out(services.accounts.login(body.username, body.password, address))
+    mark = mark_of(request) or new_device()
+    made = services.accounts.login(body.username, body.password, address, device_id=device_digest(mark))
+    give_mark(response, mark, secure=services.settings.party.secure)
+    return login_out(made)
 
 
 @router.post("/auth/password", status_code=204, responses=documented(401, 409))

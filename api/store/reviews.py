@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.cases import JUDGEABLE
@@ -20,6 +21,7 @@ from api.store.models import (
     Review,
     ReviewListing,
     Subject,
+    SubjectReference,
 )
 
 QueuePosition = tuple[datetime, str]
@@ -145,23 +147,39 @@ class ReviewRepository:
         claimed_at = self._claims([review])[review.review_id]
         return picture if _is_shown(picture, claimed_at or now) else None
 
+    def portraits(self, shown: Presentation) -> dict[str, str]:
+        """SHA-256 of the reference portraits of a presentation, as they are stored, by their ids."""
+        wanted = [picture.source.reference_id for picture in shown.references]
+        rows = self._session.execute(
+            select(SubjectReference.reference_id, SubjectReference.portrait_sealed).where(
+                SubjectReference.reference_id.in_(wanted)
+            )
+        )
+        return {reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows}
+
     def open_for(
-        self, account: Account, now: datetime, after: QueuePosition | None, limit: int
+        self,
+        account: Account,
+        device_id: str | None,
+        now: datetime,
+        after: QueuePosition | None,
+        limit: int,
     ) -> Sequence[Review]:
         """Reviews the account may answer now, oldest first.
 
-        Nothing but age orders them; what is left out is what she answered, was told about, or had a
-        part in listing.
+        Nothing but age orders them; what is left out is what she answered, was told about, had a part in
+        listing, or what was answered in this browser.
 
         Args:
             account: an operator's.
+            device_id: the browser she works in.
             now: reviews queued later are not there yet.
             after: where the page before ended.
             limit: rows at most.
         """
         query = (
             _answerable(now)
-            .where(*_uninvolved(account))
+            .where(*_uninvolved(account, device_id))
             .order_by(Review.queued_at, Review.review_id)
             .limit(limit)
         )
@@ -169,9 +187,9 @@ class ReviewRepository:
             query = query.where(tuple_(Review.queued_at, Review.review_id) > tuple_(*after))
         return self._session.scalars(query).all()
 
-    def is_open_for(self, account: Account, review_id: str, now: datetime) -> bool:
-        """Whether the account may answer this review now."""
-        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account))
+    def is_open_for(self, account: Account, device_id: str | None, review_id: str, now: datetime) -> bool:
+        """Whether the account may answer this review now, in this browser."""
+        query = _answerable(now).where(Review.review_id == review_id, *_uninvolved(account, device_id))
         return self._session.scalars(query).first() is not None
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
@@ -211,10 +229,11 @@ def _answerable(now: datetime) -> Select[Review]:
     )
 
 
-def _uninvolved(account: Account) -> list[ColumnElement[bool]]:
-    answered = exists().where(
-        JudgementRecord.candidate_id == Review.candidate_id, JudgementRecord.account_id == account.account_id
-    )
+def _uninvolved(account: Account, device_id: str | None) -> list[ColumnElement[bool]]:
+    hers = JudgementRecord.account_id == account.account_id
+    if device_id is not None:
+        hers = or_(hers, JudgementRecord.device_id == device_id)
+    answered = exists().where(JudgementRecord.candidate_id == Review.candidate_id, hers)
     told = exists().where(
         Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account.account_id
     )

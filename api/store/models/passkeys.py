@@ -40,7 +40,7 @@ class WebAuthnChallenge(Base):
     challenge: Mapped[str] = mapped_column(String(64), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(16))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), index=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("login_sessions.session_id"))
+    session_id: Mapped[str] = mapped_column(String(64))
     review_id: Mapped[str | None] = mapped_column(String(64))
     nonce: Mapped[str] = mapped_column(String(64))
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime())

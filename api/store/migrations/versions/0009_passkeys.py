@@ -63,9 +63,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.account_id"], name="fk_webauthn_challenges_account_id"
         ),
-        sa.ForeignKeyConstraint(
-            ["session_id"], ["login_sessions.session_id"], name="fk_webauthn_challenges_session_id"
-        ),
         sa.PrimaryKeyConstraint("challenge", name="pk_webauthn_challenges"),
     )
     op.create_index("ix_webauthn_challenges_account_id", "webauthn_challenges", ["account_id"])
