@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.clock import Clock
 from api.keys.store import KeyStore
+from api.ledger.assertions import SIGNED_PARTS
 from api.ledger.chain import Entry, Happening
 from api.ledger.receipts import (
     LedgerPlace,
@@ -23,7 +24,7 @@ from api.ledger.receipts import (
     build_receipt,
 )
 from api.review import machine
-from api.review.cases import JUDGES_NEEDED, Case
+from api.review.cases import JUDGES_NEEDED, Case, Judgement
 from api.review.errors import NotOpenError
 from api.review.policies import ReviewPolicy
 from api.store.candidates import CandidateRepository
@@ -116,13 +117,18 @@ class HoldClock:
             issued_at=now,
             act_before=now + policy.act_for,
             candidate=Candidate.model_validate(row.event),
-            judgements=tuple(
-                ReceiptJudgement(item.account_id, item.answer.value, item.answered_at, item.reason)
-                for item in machine.confirming(case)
-            ),
+            judgements=tuple(_judgement(item) for item in machine.confirming(case)),
             policy=ReceiptPolicy(POLICY_ID, policy.hold.total_seconds(), JUDGES_NEEDED),
             ledger=LedgerPlace(entry.sequence - 1, entry.entry_sha256),
         )
+
+
+def _judgement(item: Judgement) -> ReceiptJudgement:
+    webauthn = None
+    if item.proof is not None:
+        parts = {name: item.proof.assertion[name] for name in SIGNED_PARTS}
+        webauthn = {"authenticator": item.proof.authenticator, "statement": item.proof.statement, **parts}
+    return ReceiptJudgement(item.account_id, item.answer.value, item.answered_at, item.reason, webauthn)
 
 
 def _each(candidate_ids: Sequence[str], act: Callable[[str], bool]) -> int:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from webauthn import verify_authentication_response
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
 from webauthn.helpers.exceptions import WebAuthnException
+
+SIGNED_PARTS: Final = ("authenticator_data", "client_data_json", "signature")
+"""What of an assertion receipts carry; the authenticator's own name of the passkey stays in the house."""
 
 _Read = TypeVar("_Read")
 
@@ -23,7 +26,7 @@ class AssertionRefusedError(ValueError):
     """An assertion that proves nothing.
 
     Attributes:
-        code: `malformed`, `other_statement` or `does_not_verify`.
+        code: `malformed`, `unknown_passkey`, `other_statement` or `does_not_verify`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -48,6 +51,38 @@ class Assertion:
             "client_data_json": self.client_data_json,
             "signature": self.signature,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPasskey:
+    """The public half of a passkey.
+
+    Attributes:
+        passkey_id: its pseudonym, as judgements name it.
+        account_id: whose.
+        public_key: COSE.
+    """
+
+    passkey_id: str
+    account_id: str
+    public_key: bytes
+
+
+def load_passkeys(text: str) -> dict[str, PublicPasskey]:
+    """Passkeys by their pseudonyms, from what `GET /api/v1/passkeys/public` gives.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        rows = json.loads(text)["items"]
+        found = [
+            PublicPasskey(row["passkey_id"], row["account_id"], base64url_to_bytes(row["public_key"]))
+            for row in rows
+        ]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ValueError("no list of passkeys, as GET /api/v1/passkeys/public gives it") from error
+    return {one.passkey_id: one for one in found}
 
 
 def challenge_in(assertion: Assertion) -> bytes:
@@ -137,6 +172,27 @@ def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
             "other_statement", "the passkey was put to another statement than this one"
         )
     verify_assertion(assertion, digest, public_key, rp_id=str(statement.get("rp_id")))
+
+
+def verify_judgements(judgements: Sequence[Mapping[str, Any]], passkeys: Mapping[str, PublicPasskey]) -> None:
+    """Lets a receipt's judgements through when each was signed with a passkey of its judge, each with another.
+
+    Args:
+        judgements: as a receipt has them.
+        passkeys: whose public keys are trusted, by their pseudonyms.
+
+    Raises:
+        AssertionRefusedError: see `verify_judgement`; or a passkey that is not known, is another's, or comes twice.
+    """
+    used: set[str] = set()
+    for judgement in judgements:
+        proof = judgement.get("webauthn")
+        name = proof.get("authenticator") if isinstance(proof, Mapping) else None
+        passkey = passkeys.get(name) if isinstance(name, str) else None
+        if passkey is None or passkey.account_id != judgement.get("judge") or passkey.passkey_id in used:
+            raise AssertionRefusedError("unknown_passkey", "a judgement names no passkey of its judge's own")
+        used.add(passkey.passkey_id)
+        verify_judgement(judgement, passkey.public_key)
 
 
 def _origin_at(assertion: Assertion, rp_id: str) -> str:

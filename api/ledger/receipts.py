@@ -57,12 +57,15 @@ class ReceiptJudgement:
         answer: `same_person` in every receipt there can be.
         answered_at: when; aware.
         reason: what she wrote; None where she wrote nothing.
+        webauthn: what her passkey was put to and what it gave; `api.ledger.assertions.verify_judgement` checks it.
+            None only for an answer from before judgements were signed.
     """
 
     judge: str
     answer: str
     answered_at: datetime
     reason: str | None = None
+    webauthn: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def receipt_claims(content: ReceiptContent) -> dict[str, Any]:
                 "answer": one.answer,
                 "answered_at": _rfc3339(one.answered_at),
                 "reason": one.reason,
-                "webauthn": None,
+                "webauthn": one.webauthn,
             }
             for one in content.judgements
         ],

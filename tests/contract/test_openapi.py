@@ -19,6 +19,7 @@ from tests.seeds import seed
 SNAPSHOT = Path(__file__).parent / "openapi.json"
 OPEN_ROUTES = {"/api/v1/auth/login", "/health", "/ready", "/.well-known/jwks.json"}
 KEYED = {
+    "/api/v1/passkeys",
     "/api/v1/reviews/{review_id}/judgements",
     "/api/v1/candidates/{candidate_id}/resolution",
     "/api/v1/overlays/import",

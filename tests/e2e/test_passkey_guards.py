@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tests import unproved
-from tests.api_client import Clients, Person
+from tests.api_client import Clients, FakeClock, Person
 from tests.e2e.test_judgement_guards import SAME, assert_unconfirmed, take_a_candidate
 
 Attempt = Callable[[Clients], None]
@@ -113,3 +115,25 @@ def test_the_database_holds_where_the_code_does_not(
     break_guard(monkeypatch)
     attempt(clients)
     assert_unconfirmed(clients)
+
+
+def assert_no_receipt_of_one_browser(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where two answers from one browser got into the tables, no receipt is made of them."""
+    with clients.seeded.services.database.engine.begin() as connection:
+        connection.execute(text("DROP INDEX uq_judgements_candidate_id_device_id"))
+    unproved.one_browser_is_enough(monkeypatch)
+    two_people_in_one_browser(clients)
+    with pytest.raises(AssertionError):
+        assert_unconfirmed(clients)
+    services = clients.seeded.services
+    clock = services.desk._clock
+    assert isinstance(clock, FakeClock)
+    clock.forward(seconds=services.settings.policy.hold.total_seconds() + 1)
+    with pytest.raises(DBAPIError, match="a passkey, a browser and a login each"):
+        services.hold_clock.run_once()
+
+
+def test_the_database_takes_no_receipt_of_one_browser(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_no_receipt_of_one_browser(clients, monkeypatch)

@@ -142,7 +142,7 @@ def test_registering_twice_with_one_key_is_once(clients: Clients) -> None:
     body = {"label": "x", "credential": made}
     first, again = (person.post("/passkeys", body, key="one-registration") for _ in range(2))
     assert (first.status_code, first.json()) == (201, again.json())
-    assert code(person.post("/passkeys", body)) == (403, "passkey_required")
+    assert code(person.post("/passkeys", body)) == (409, "challenge_over")
 
 
 def test_an_account_has_ten_at_most(clients: Clients) -> None:

@@ -48,17 +48,18 @@ export class AnswerBar {
     );
   }
 
-  /** Allows an answer: everything there is to see is on the screen. */
-  allow() {
+  /** Allows an answer: everything there is to see is on the screen. @param {string} [key] what she is told */
+  allow(key = "answer.how") {
     this.open = true;
     for (const button of this.buttons) button.disabled = false;
-    bind(this.state, () => t("answer.how"));
+    this.reason.disabled = false;
+    bind(this.state, () => t(key));
   }
 
   /** Takes the answer, if one may be given and none was. @param {Answer} answer */
   give(answer) {
     if (!this.open) return;
-    this.close("answer.sending");
+    this.close("answer.signing");
     this.onAnswer(answer, this.reason.value.trim());
   }
 
