@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from api.review.policies import ReviewPolicy
+from api.store.engine import open_engine
 from tests import unproved
 from tests.api_client import Clients, FakeChance, FakeClock
 from tests.e2e import test_passkey_guards as guards
@@ -17,6 +18,7 @@ from tests.e2e.test_judgement_guards import assert_unconfirmed
 from tests.seeds import seed
 from tests.system import postgres_cluster
 from tests.unit.api import test_proofs as proofs
+from tests.unit.api.store.test_migration_of_proofs import assert_old_judgements_stay
 
 pytestmark = pytest.mark.system
 
@@ -28,14 +30,19 @@ def cluster() -> Iterator[str]:
 
 
 @pytest.fixture
-def clients(cluster: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clients]:
-    """A service over a PostgreSQL database of this test's own."""
+def url(cluster: str, request: pytest.FixtureRequest) -> str:
+    """Of a database of this test's own."""
     name = f"test_{abs(hash(request.node.nodeid))}"
     engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
-    url = make_url(cluster).set(database=name).render_as_string(hide_password=False)
+    return make_url(cluster).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def clients(url: str, tmp_path: Path) -> Iterator[Clients]:
+    """A service over that database."""
     policy = ReviewPolicy(hold=timedelta(0), control_share=0.0)
     made = Clients(seed(tmp_path, policy=policy, clock=FakeClock(), chance=FakeChance(), database_url=url))
     yield made
@@ -73,3 +80,9 @@ def test_the_database_takes_no_receipt_of_one_browser(
 @pytest.mark.parametrize("column", proofs.PROOF_COLUMNS)
 def test_the_database_takes_no_judgement_without_its_proof(clients: Clients, column: str) -> None:
     proofs.assert_no_judgement_without(clients, column)
+
+
+def test_old_judgements_stay(url: str) -> None:
+    engine = open_engine(url)
+    assert_old_judgements_stay(engine)
+    engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -229,3 +230,22 @@ def test_a_browser_is_marked_for_long_and_by_no_script(clients: Clients) -> None
         kept = list(session.scalars(select(LoginSession.device_id).order_by(LoginSession.created_at)))
     assert kept.count(device_digest(mark)) == 2
     assert mark not in kept
+
+
+@pytest.mark.parametrize(
+    ("caught_by", "guard"),
+    [
+        (test_a_first_passkey_needs_the_one_time_login, "api.passkeys._check_may_register"),
+        (test_a_further_passkey_needs_one_there_is, "api.passkeys.PasskeyService._check_vouched"),
+        (
+            test_the_one_time_password_registers_one_passkey_unvouched,
+            "api.passkeys.PasskeyService._check_vouched",
+        ),
+    ],
+)
+def test_a_build_without_the_guard_is_caught(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, caught_by: Callable[[Clients], None], guard: str
+) -> None:
+    monkeypatch.setattr(guard, lambda *_: None)
+    with pytest.raises(AssertionError):
+        caught_by(clients)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from aiqyn.demo.authenticator import USER_PRESENT, USER_VERIFIED, SoftwareAuthenticator, challenge_of
 from api.proofs import LIFETIME
 from api.review.statement import statement_digest
+from api.store import reviews
 from api.store.models import JudgementRecord, LedgerEntry
 from tests import unproved
 from tests.api_client import Clients, FakeClock, Person, register
@@ -287,6 +288,15 @@ def test_a_review_answered_in_a_browser_is_not_shown_in_it_to_another(clients: C
     assert at_home.device != one.person.device
     assert [item["review_id"] for item in at_home.queue()] == [one.review_id]
     assert at_home.answer(one.review_id, SAME).status_code == 201
+
+
+def test_a_queue_that_forgets_the_browser_is_caught(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reviews._uninvolved
+    monkeypatch.setattr(reviews, "_uninvolved", lambda account, _device_id: real(account, None))
+    with pytest.raises(AssertionError):
+        test_a_review_answered_in_a_browser_is_not_shown_in_it_to_another(clients)
 
 
 PROOF_COLUMNS = ("authenticator", "device_id", "statement", "statement_sha256", "assertion")
