@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from api.store.engine import Database
 from api.store.ledger import LedgerRepository, OutboxRepository
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, Receipt
+from api.store.reviews import ReviewRepository
 from pipelines.errors import PipelineError
 from pipelines.events import CONFIRMED_SCHEMA, Candidate
 
@@ -91,7 +92,10 @@ class HoldClock:
             "confirmed", now, "hold-clock", f"candidate:{row.candidate_id}", {"judges": judges}
         )
         entry = LedgerRepository(session).append(happening)
-        content = self._content(row, case, entry, now)
+        reviews = ReviewRepository(session)
+        review = reviews.of_candidate(row.candidate_id)
+        presentation = None if review is None else reviews.document(review, now)
+        content = replace(self._content(row, case, entry, now), presentation=presentation)
         jws = build_receipt(content, self._issuer.keys.receipts_key())
         event: dict[str, Any] = {"schema": CONFIRMED_SCHEMA, "receipt": jws}
         receipt = Receipt(

@@ -326,9 +326,9 @@ def _awaiting(session: Session, review_id: str, now: datetime) -> tuple[Review, 
 
 def _shown(session: Session, review: Review, given: AnswerGiven, now: datetime) -> Shown:
     """What every judge of this review is shown since its first claim, and what she says of it."""
-    reviews = ReviewRepository(session)
-    presentation = reviews.load([review], now)[0]
-    return Shown(presentation, reviews.portraits(presentation), given.answer, given.reason)
+    return Shown(
+        review.review_id, ReviewRepository(session).document(review, now), given.answer, given.reason
+    )
 
 
 def _has_answered(case: Case, principal: Principal) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 from webauthn.helpers import bytes_to_base64url
@@ -16,7 +15,6 @@ from api.errors import ConflictError, ForbiddenError
 from api.ledger.assertions import Assertion, AssertionRefusedError, challenge_in, verify_assertion
 from api.relying_party import RelyingParty
 from api.review.cases import Answer, Proof
-from api.review.presentation import Presentation
 from api.review.statement import JudgementStatement, presentation_sha256, statement_digest
 from api.store.models import Passkey, WebAuthnChallenge
 from api.store.passkeys import PasskeyRepository
@@ -66,19 +64,19 @@ class JudgementProof:
     device_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Shown:
     """What was shown, and what is said of it.
 
     Attributes:
-        presentation: as it stands since the first claim.
-        portraits: SHA-256 of its reference portraits, by their ids.
+        review_id: the review.
+        presentation: as it stands since the first claim; see `presentation_document`.
         answer: what she says.
         reason: in her words.
     """
 
-    presentation: Presentation
-    portraits: Mapping[str, str]
+    review_id: str
+    presentation: dict[str, Any]
     answer: Answer
     reason: str | None
 
@@ -104,8 +102,9 @@ class Prover:
         nonce = secrets.token_urlsafe(32)
         statement = self._statement(principal, shown, now, nonce)
         challenge = bytes_to_base64url(statement_digest(statement))
-        review_id = shown.presentation.review_id
-        passkeys.ask(open_challenge(principal, challenge, nonce, now, purpose=JUDGE, review_id=review_id))
+        passkeys.ask(
+            open_challenge(principal, challenge, nonce, now, purpose=JUDGE, review_id=shown.review_id)
+        )
         credentials = tuple(credential_of(one) for one in mine)
         return Asked(statement, challenge, now + LIFETIME, self._party.rp_id, credentials)
 
@@ -147,8 +146,8 @@ class Prover:
 
     def _statement(self, principal: Principal, shown: Shown, issued_at: datetime, nonce: str) -> str:
         return JudgementStatement(
-            review_id=shown.presentation.review_id,
-            presentation_sha256=presentation_sha256(shown.presentation, shown.portraits),
+            review_id=shown.review_id,
+            presentation_sha256=presentation_sha256(shown.presentation),
             answer=shown.answer,
             reason=shown.reason,
             judge=principal.account_id,

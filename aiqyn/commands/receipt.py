@@ -68,7 +68,7 @@ def verify(
         token = receipt_in_event(text) if text.startswith("{") else text
         verified = verify_receipt(token, keys, at=moment)
         if judges is not None:
-            verify_judgements(verified.claims["judgements"], judges)
+            verify_judgements(verified.claims, judges)
     except (ReceiptError, AssertionRefusedError) as error:
         if as_json:
             typer.echo(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -16,9 +16,13 @@ from webauthn import verify_authentication_response
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
 from webauthn.helpers.exceptions import WebAuthnException
 
+from pipelines.canonical import canonical_json
+from pipelines.errors import SealingError
+
 SIGNED_PARTS: Final = ("authenticator_data", "client_data_json", "signature")
 """What of an assertion receipts carry; the authenticator's own name of the passkey stays in the house."""
 
+_SEEN: Final = frozenset({"frame", "probe"})
 _Read = TypeVar("_Read")
 
 
@@ -135,12 +139,13 @@ def verify_assertion(
     return verified.new_sign_count
 
 
-def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
+def verify_judgement(judgement: Mapping[str, Any], presentation_sha256: str, public_key: bytes) -> None:
     """Lets a judgement through whose passkey was put to just this judgement, by whom it names.
 
     Args:
         judgement: one of a receipt's `judgements`: `judge`, `answer`, `reason`, and `webauthn` with `statement` and
             the assertion's parts.
+        presentation_sha256: of what was shown to the judge.
         public_key: of the passkey it names, COSE.
 
     Raises:
@@ -150,20 +155,16 @@ def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
     if not isinstance(proof, Mapping) or not all(isinstance(value, str) for value in proof.values()):
         raise AssertionRefusedError("malformed", "the judgement carries no assertion")
     statement = _readable(lambda: json.loads(proof["statement"]))
-    said = {"judge": judgement.get("judge"), "answer": judgement.get("answer")}
-    said["reason"] = judgement.get("reason")
+    said = {name: judgement.get(name) for name in ("judge", "answer", "reason")}
+    said["presentation_sha256"] = presentation_sha256
     if not isinstance(statement, dict) or any(statement.get(name) != said[name] for name in said):
         raise AssertionRefusedError(
             "other_statement", "the passkey was put to another judgement than this one"
         )
+    # The library wants the authenticator's own name of the passkey, which is not signed: the pseudonym stands for it.
     assertion = _readable(
         lambda: Assertion(
-            bytes_to_base64url(
-                proof["authenticator"].encode()
-            ),  # the passkey's pseudonym; its own id is not needed
-            proof["authenticator_data"],
-            proof["client_data_json"],
-            proof["signature"],
+            bytes_to_base64url(proof["authenticator"].encode()), *(proof[name] for name in SIGNED_PARTS)
         )
     )
     digest = hashlib.sha256(proof["statement"].encode("utf-8", "surrogatepass")).digest()
@@ -174,25 +175,44 @@ def verify_judgement(judgement: Mapping[str, Any], public_key: bytes) -> None:
     verify_assertion(assertion, digest, public_key, rp_id=str(statement.get("rp_id")))
 
 
-def verify_judgements(judgements: Sequence[Mapping[str, Any]], passkeys: Mapping[str, PublicPasskey]) -> None:
-    """Lets a receipt's judgements through when each was signed with a passkey of its judge, each with another.
+def verify_judgements(claims: Mapping[str, Any], passkeys: Mapping[str, PublicPasskey]) -> None:
+    """Lets a receipt through whose judgements were signed, each with another passkey of its judge, over its evidence.
 
     Args:
-        judgements: as a receipt has them.
+        claims: of a receipt that verified.
         passkeys: whose public keys are trusted, by their pseudonyms.
 
     Raises:
-        AssertionRefusedError: see `verify_judgement`; or a passkey that is not known, is another's, or comes twice.
+        AssertionRefusedError: see `verify_judgement`; or a passkey that is not known, is another's, or comes twice; or
+            the judges were shown something else than the receipt's evidence.
     """
+    shown = _presentation_sha256(claims)
     used: set[str] = set()
-    for judgement in judgements:
+    for judgement in claims["judgements"]:
         proof = judgement.get("webauthn")
         name = proof.get("authenticator") if isinstance(proof, Mapping) else None
         passkey = passkeys.get(name) if isinstance(name, str) else None
         if passkey is None or passkey.account_id != judgement.get("judge") or passkey.passkey_id in used:
             raise AssertionRefusedError("unknown_passkey", "a judgement names no passkey of its judge's own")
         used.add(passkey.passkey_id)
-        verify_judgement(judgement, passkey.public_key)
+        verify_judgement(judgement, shown, passkey.public_key)
+
+
+def _presentation_sha256(claims: Mapping[str, Any]) -> str:
+    """The digest of what was shown, once it is of the receipt's own camera and pictures."""
+    presentation = claims.get("presentation")
+    if not isinstance(presentation, dict):
+        raise AssertionRefusedError("malformed", "the receipt does not say what the judges were shown")
+    evidence = {item["sha256_sealed"] for item in claims["evidence"]}
+    shown = _readable(
+        lambda: {item["kind"]: item["sha256"] for item in presentation["pictures"] if item["kind"] in _SEEN}
+    )
+    same_camera = presentation.get("camera_id") == claims["candidate"]["camera_id"]
+    if set(shown) != _SEEN or not evidence.issuperset(shown.values()) or not same_camera:
+        raise AssertionRefusedError(
+            "other_statement", "the judges were shown something else than the evidence"
+        )
+    return _readable(lambda: hashlib.sha256(canonical_json(presentation)).hexdigest())
 
 
 def _origin_at(assertion: Assertion, rp_id: str) -> str:
@@ -212,5 +232,13 @@ def _readable(read: Callable[[], _Read]) -> _Read:
         return read()
     except WebAuthnException as error:
         raise AssertionRefusedError("does_not_verify", str(error)) from error
-    except (ValueError, TypeError, LookupError, AttributeError, EOFError, RecursionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        EOFError,
+        RecursionError,
+        SealingError,
+    ) as error:
         raise AssertionRefusedError("malformed", "the assertion cannot be read") from error

@@ -109,6 +109,7 @@ class ReceiptContent:
         judgements: the answers that confirmed it.
         policy: by which rule.
         ledger: where the log holds it.
+        presentation: what the judges were shown, in the words their passkeys were put to.
     """
 
     receipt_id: uuid.UUID
@@ -119,6 +120,7 @@ class ReceiptContent:
     judgements: tuple[ReceiptJudgement, ...]
     policy: ReceiptPolicy
     ledger: LedgerPlace
+    presentation: dict[str, Any] | None = None
 
 
 def build_receipt(content: ReceiptContent, key: SigningKey) -> str:
@@ -148,6 +150,7 @@ def receipt_claims(content: ReceiptContent) -> dict[str, Any]:
             "signature": event["signature"],
         },
         "evidence": [{name: item[name] for name in _EVIDENCE_FIELDS} for item in event["evidence"]],
+        "presentation": content.presentation,
         "judgements": [
             {
                 "judge": one.judge,

@@ -64,18 +64,15 @@ def statement_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8")).digest()
 
 
-def presentation_sha256(shown: Presentation, portraits: Mapping[str, str]) -> str:
-    """A digest of everything a review shows, the same for both of its judges.
+def presentation_document(shown: Presentation, portraits: Mapping[str, str]) -> dict[str, Any]:
+    """Everything a review shows, the same for both of its judges, as JSON values.
 
     Args:
         shown: as it stands since the first claim.
         portraits: SHA-256 of each reference portrait as it is stored, by its reference id.
-
-    Returns:
-        Hex. Addresses and hashes go into it, so it tells nothing by itself.
     """
     sighting = shown.sighting
-    document = {
+    return {
         "review_id": shown.review_id,
         "camera_id": sighting.camera_id,
         "observed_at": None if sighting.observed_at is None else sighting.observed_at.isoformat(),
@@ -83,6 +80,10 @@ def presentation_sha256(shown: Presentation, portraits: Mapping[str, str]) -> st
         "face_xyxy": list(sighting.face_xyxy),
         "pictures": [_shown(picture, portraits) for picture in shown.pictures],
     }
+
+
+def presentation_sha256(document: Mapping[str, Any]) -> str:
+    """The digest of what is shown, hex; made of addresses and hashes, it tells nothing by itself."""
     return hashlib.sha256(canonical_json(document)).hexdigest()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.cases import JUDGEABLE
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
+from api.review.statement import presentation_document
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -147,15 +149,19 @@ class ReviewRepository:
         claimed_at = self._claims([review])[review.review_id]
         return picture if _is_shown(picture, claimed_at or now) else None
 
-    def portraits(self, shown: Presentation) -> dict[str, str]:
-        """SHA-256 of the reference portraits of a presentation, as they are stored, by their ids."""
+    def document(self, review: Review, now: datetime) -> dict[str, Any]:
+        """What a review shows as its judges sign it: as at the first claim, or as now."""
+        shown = self.load([review], now)[0]
         wanted = [picture.source.reference_id for picture in shown.references]
         rows = self._session.execute(
             select(SubjectReference.reference_id, SubjectReference.portrait_sealed).where(
                 SubjectReference.reference_id.in_(wanted)
             )
         )
-        return {reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows}
+        portraits = {
+            reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows.all()
+        }
+        return presentation_document(shown, portraits)
 
     def open_for(
         self,

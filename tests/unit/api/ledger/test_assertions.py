@@ -69,7 +69,7 @@ def test_a_judgement_verifies_from_what_is_stored(clients: Clients, receipt: dic
 
 def test_a_receipt_carries_what_proves_each_judgement(receipt: dict[str, Any]) -> None:
     judgements = receipt["claims"]["judgements"]
-    verify_judgements(judgements, load_passkeys(receipt["passkeys"]))
+    verify_judgements(receipt["claims"], load_passkeys(receipt["passkeys"]))
     parts = {"authenticator", "statement", "authenticator_data", "client_data_json", "signature"}
     assert all(set(one["webauthn"]) == parts for one in judgements)
 
@@ -99,22 +99,52 @@ def test_a_judgement_changed_afterwards_does_not_verify(
 ) -> None:
     judgement = copy.deepcopy(receipt["claims"]["judgements"][0])
     key = load_passkeys(receipt["passkeys"])[judgement["webauthn"]["authenticator"]].public_key
-    verify_judgement(judgement, key)
+    shown = json.loads(judgement["webauthn"]["statement"])["presentation_sha256"]
+    verify_judgement(judgement, shown, key)
     spoil(judgement)
     with pytest.raises(AssertionRefusedError) as refusal:
-        verify_judgement(judgement, key)
+        verify_judgement(judgement, shown, key)
     assert refusal.value.code == code
 
 
 def test_one_passkey_does_not_sign_for_two(receipt: dict[str, Any]) -> None:
-    first, second = receipt["claims"]["judgements"]
-    passkeys = load_passkeys(receipt["passkeys"])
+    claims, passkeys = receipt["claims"], load_passkeys(receipt["passkeys"])
+    first, second = claims["judgements"]
     for judgements in ([first, first], [first, second | {"judge": first["judge"]}]):
         with pytest.raises(AssertionRefusedError) as refusal:
-            verify_judgements(judgements, passkeys)
+            verify_judgements(claims | {"judgements": judgements}, passkeys)
         assert refusal.value.code == "unknown_passkey"
     with pytest.raises(AssertionRefusedError):
-        verify_judgements([first, second], {})
+        verify_judgements(claims, {})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        pytest.param(lambda claims: claims.update(presentation=None), "malformed", id="nothing shown"),
+        pytest.param(
+            lambda claims: claims["presentation"].update(pts_seconds=1.0),
+            "other_statement",
+            id="another moment",
+        ),
+        pytest.param(
+            lambda claims: claims["candidate"].update(camera_id="x"), "other_statement", id="another camera"
+        ),
+        pytest.param(
+            lambda claims: claims["evidence"][0].update(sha256_sealed="0" * 64),
+            "other_statement",
+            id="other evidence",
+        ),
+        pytest.param(lambda claims: claims["presentation"].pop("pictures"), "malformed", id="no pictures"),
+    ],
+)
+def test_answers_to_something_else_confirm_nothing(receipt: dict[str, Any], spoil: Spoil, code: str) -> None:
+    """Signed answers of the same two people to another candidate, put into this one's receipt."""
+    claims = copy.deepcopy(receipt["claims"])
+    spoil(claims)
+    with pytest.raises(AssertionRefusedError) as refusal:
+        verify_judgements(claims, load_passkeys(receipt["passkeys"]))
+    assert refusal.value.code == code
 
 
 @pytest.mark.parametrize(
