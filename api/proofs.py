@@ -73,12 +73,14 @@ class Shown:
         presentation: as it stands since the first claim; see `presentation_document`.
         answer: what she says.
         reason: in her words.
+        reason_code: in a word that can be counted.
     """
 
     review_id: str
     presentation: dict[str, Any]
     answer: Answer
     reason: str | None
+    reason_code: str | None = None
 
 
 class Prover:
@@ -154,6 +156,7 @@ class Prover:
             rp_id=self._party.rp_id,
             issued_at=issued_at,
             nonce=nonce,
+            reason_code=shown.reason_code,
         ).text()
 
 

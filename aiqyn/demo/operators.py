@@ -109,17 +109,9 @@ class ScriptedOperator:
         if len(shown) < _PICTURES_PER_REVIEW:
             raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
         answer = self._eyes.judge(review, shown[2])
-        self._judge(review_id, answer)
+        judge(self._http, review_id, {"answer": answer}, self._authenticator)
         revealed = self._call("GET", f"/reviews/{review_id}/reveal").json()
         self.answers.append(Given(review_id, self._account.username, answer, revealed))
-
-    def _judge(self, review_id: str, answer: Answer) -> None:
-        path = f"/reviews/{review_id}/judgements"
-        asked = self._call("POST", f"{path}/options", json={"answer": answer}).json()
-        if asked["options"]["challenge"] != challenge_of(asked["statement"]):
-            raise ValueError(f"review {review_id}: asked to sign something else than the statement")
-        body = {"answer": answer, "assertion": self._authenticator.get(asked["options"])}
-        self._call("POST", path, json=body, headers=_new_key())
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self._http.request(method, _API + path, **options)

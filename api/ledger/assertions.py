@@ -155,7 +155,7 @@ def verify_judgement(judgement: Mapping[str, Any], presentation_sha256: str, pub
     if not isinstance(proof, Mapping) or not all(isinstance(value, str) for value in proof.values()):
         raise AssertionRefusedError("malformed", "the judgement carries no assertion")
     statement = _readable(lambda: json.loads(proof["statement"]))
-    said = {name: judgement.get(name) for name in ("judge", "answer", "reason")}
+    said = {name: judgement.get(name) for name in ("judge", "answer", "reason", "reason_code")}
     said["presentation_sha256"] = presentation_sha256
     if not isinstance(statement, dict) or any(statement.get(name) != said[name] for name in said):
         raise AssertionRefusedError(

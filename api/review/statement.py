@@ -28,6 +28,7 @@ class JudgementStatement:
         presentation_sha256: of what was shown, hex; see `presentation_sha256`.
         answer: what she says.
         reason: in her words, where she gives one.
+        reason_code: in a word that can be counted, where she gives one.
         judge: her pseudonym.
         rp_id: the name of the site her passkey belongs to.
         issued_at: when the statement was made up; aware.
@@ -42,6 +43,7 @@ class JudgementStatement:
     rp_id: str
     issued_at: datetime
     nonce: str
+    reason_code: str | None = None
 
     def text(self) -> str:
         """The text that is signed."""
@@ -51,6 +53,7 @@ class JudgementStatement:
             "presentation_sha256": self.presentation_sha256,
             "answer": self.answer.value,
             "reason": self.reason,
+            "reason_code": self.reason_code,
             "judge": self.judge,
             "rp_id": self.rp_id,
             "issued_at": self.issued_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),

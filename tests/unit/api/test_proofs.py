@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,17 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from aiqyn.demo.authenticator import USER_PRESENT, USER_VERIFIED, SoftwareAuthenticator, challenge_of
-from api.proofs import LIFETIME
+from api.desk import AnswerGiven
+from api.errors import ForbiddenError
+from api.proofs import LIFETIME, JudgementProof
+from api.replays import WriteRequest
+from api.review.cases import Answer
 from api.review.statement import statement_digest
 from api.store import reviews
 from api.store.models import JudgementRecord, LedgerEntry
 from tests import unproved
 from tests.api_client import Clients, FakeClock, Person, register
+from tests.passkey_holder import PasskeyHolder
 
 SAME = "same_person"
 
@@ -297,6 +303,23 @@ def test_a_queue_that_forgets_the_browser_is_caught(
     monkeypatch.setattr(reviews, "_uninvolved", lambda account, _device_id: real(account, None))
     with pytest.raises(AssertionError):
         test_a_review_answered_in_a_browser_is_not_shown_in_it_to_another(clients)
+
+
+def test_the_desk_itself_takes_no_answer_without_its_proof(clients: Clients) -> None:
+    """Below the routes, too, there is no way in without."""
+    one, services = Try(clients), clients.seeded.services
+    principal = services.accounts.authenticate(one.person.token)
+    holder = PasskeyHolder(services, one.person.authenticator)
+    given = AnswerGiven(Answer.SAME_PERSON, reason="the ears")
+    request = WriteRequest.of(principal.account_id, "a-request", "judge", {})
+    with pytest.raises(ForbiddenError, match="with the assertion of a passkey"):
+        services.desk.judge(
+            principal, one.review_id, given, JudgementProof(None, principal.device_id), request
+        )
+    proof = holder.proof(principal, one.review_id, given)
+    with pytest.raises(ForbiddenError, match="another answer"):
+        services.desk.judge(principal, one.review_id, replace(given, reason=None), proof, request)
+    assert services.desk.judge(principal, one.review_id, given, proof, request)["answer"] == "same_person"
 
 
 PROOF_COLUMNS = ("authenticator", "device_id", "statement", "statement_sha256", "assertion")

@@ -103,3 +103,23 @@ def test_old_judgements_stay(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'old.db'}")
     assert_old_judgements_stay(engine)
     engine.dispose()
+
+
+GUARDS = {
+    "judgements_need_proof",
+    "outbox_needs_two_means",
+    "receipts_needs_two_means",
+    "passkeys_refuse_delete",
+    "passkeys_keep_their_key",
+    "passkeys_stay_revoked",
+}
+
+
+def test_no_later_migration_takes_a_guard_away(tmp_path: Path) -> None:
+    """SQLite drops the triggers of a table that is rebuilt, and says nothing."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(engine)
+    with engine.connect() as connection:
+        names = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+    engine.dispose()
+    assert names >= GUARDS
