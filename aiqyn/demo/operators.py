@@ -119,6 +119,33 @@ class ScriptedOperator:
         return response
 
 
+def judge(
+    http: httpx.Client, review_id: str, given: dict[str, Any], authenticator: SoftwareAuthenticator
+) -> dict[str, Any]:
+    """Gives an answer, with a passkey put to what the service says it will be; returns what the service says.
+
+    Args:
+        http: signed in.
+        review_id: which review.
+        given: `answer`, and `reason` where there is one.
+        authenticator: holds the passkey of the account.
+
+    Raises:
+        httpx.HTTPStatusError: the service refused.
+        ValueError: the challenge is not that of the statement.
+    """
+    path = f"{_API}/reviews/{review_id}/judgements"
+    response = http.post(f"{path}/options", json=given)
+    response.raise_for_status()
+    asked = response.json()
+    if asked["options"]["challenge"] != challenge_of(asked["statement"]):
+        raise ValueError(f"review {review_id}: asked to sign something else than the statement")
+    body = given | {"assertion": authenticator.get(asked["options"])}
+    taken = http.post(path, json=body, headers=_new_key())
+    taken.raise_for_status()
+    return dict(taken.json())
+
+
 def sign_in(http: httpx.Client, account: Account, authenticator: SoftwareAuthenticator | None = None) -> None:
     """Signs a client in for good: with the one-time password, a passkey, a new password, and that one.
 
