@@ -13,7 +13,7 @@ from api.ledger.chain import Happening
 from api.list_requests import RequestService
 from api.list_rules import check_role, rules_as_answers
 from api.replays import WriteRequest, keep_result, replayed
-from api.request_records import end_request, request_document
+from api.request_records import end_request, entry_terms, request_document
 from api.review.deployments import DeploymentTerms, check_deployment
 from api.review.requests import (
     AUTHORISERS,
@@ -22,7 +22,7 @@ from api.review.requests import (
     check_approval,
     check_refusal,
 )
-from api.review.watchlists import EntryTerms, check_entry, check_size
+from api.review.watchlists import check_entry, check_size
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository, person_key
@@ -180,7 +180,7 @@ class DecisionService:
     def _list_subject(self, session: Session, row: ListRequest, people: tuple[str, str]) -> None:
         now, lists = self._clock(), ListRepository(session)
         pictures = [one for one in RequestRepository(session).pictures(row.request_id) if one.outcome == "ok"]
-        terms = _entry_terms(row, people, pictures[0].image_source)
+        terms = entry_terms(row, people, pictures[0].image_source)
         check_entry(terms, now)
         watchlist = lists.watchlist(row.watchlist_id)
         if watchlist is None:
@@ -240,7 +240,7 @@ class DecisionService:
         subject = ListRepository(session).subject(row.subject_id or "")
         if subject is None or subject.removed_at is not None or subject.expires_at <= now:
             raise ConflictError("entry_ended", "the entry has ended in the meantime: ask for a new one")
-        check_entry(_entry_terms(row, people, subject.image_source), now)
+        check_entry(entry_terms(row, people, subject.image_source), now)
         subject.expires_at = row.until
         session.flush()
         self._note(session, row, "entry_renewed", f"subject:{row.subject_id}")
@@ -292,17 +292,3 @@ def _username(session: Session, account_id: str) -> str:
     if account is None:
         raise NotFoundError
     return account.username
-
-
-def _entry_terms(row: ListRequest, people: tuple[str, str], image_source: str) -> EntryTerms:
-    return EntryTerms(
-        requested_by=people[0],
-        authorised_by=people[1],
-        legal_basis=row.legal_basis,
-        case_reference=row.case_reference,
-        image_source=image_source,
-        expires_at=row.until,
-        purpose=row.purpose,
-        is_minor=row.is_minor,
-        minor_justification=row.minor_justification,
-    )

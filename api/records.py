@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,7 @@ from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository, person_key
 from api.store.models import ReferenceTemplate, Subject, SubjectReference, Watchlist
+from api.templates import template_row
 from api.vault import SubjectVault
 from pipelines.recipes import TemplateRecipe
 from vision.images import decode_image
@@ -278,30 +278,6 @@ class RecordService:
 
     def _note(self, session: Session, kind: str, about: str, **detail: object) -> None:
         LedgerRepository(session).append(Happening(kind, self._clock(), "console", about, detail))
-
-
-def template_row(
-    vault: SubjectVault, of: tuple[str, str], template: Float32, recipe: TemplateRecipe, now: datetime
-) -> ReferenceTemplate:
-    """A template as it is stored.
-
-    Args:
-        vault: seals it under the subject's key.
-        of: subject and reference.
-        template: (D,) float32, unit length.
-        recipe: what it was made with.
-        now: aware.
-    """
-    subject_id, reference_id = of
-    return ReferenceTemplate(
-        reference_id=reference_id,
-        recipe_sha256=recipe.sha256,
-        embedder_id=recipe.embedder_id,
-        embedder_sha256=recipe.embedder_sha256,
-        preprocessing=recipe.preprocessing,
-        template_sealed=vault.seal_template(subject_id, reference_id, template),
-        created_at=now,
-    )
 
 
 def slug(name: str) -> str:

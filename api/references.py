@@ -11,11 +11,11 @@ import structlog
 
 from api.clock import Clock
 from api.ledger.chain import Happening
-from api.records import template_row
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
 from api.store.models import SubjectReference
+from api.templates import template_row
 from api.vault import SubjectVault
 from pipelines.recipes import TemplateRecipe
 from vision.types import Float32

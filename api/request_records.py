@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.errors import NotFoundError
 from api.ledger.chain import Happening
 from api.review.requests import RequestState
-from api.review.watchlists import check_size
+from api.review.watchlists import EntryTerms, check_size
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
 from api.store.models import ListRequest
@@ -90,3 +90,18 @@ def note_filed(session: Session, row: ListRequest, **more: object) -> None:
 def new_request_id() -> str:
     """Random, as every id here."""
     return f"req_{secrets.token_hex(12)}"
+
+
+def entry_terms(row: ListRequest, people: tuple[str, str], image_source: str) -> EntryTerms:
+    """What an entry that comes of a request states; `people` requested and authorised it."""
+    return EntryTerms(
+        requested_by=people[0],
+        authorised_by=people[1],
+        legal_basis=row.legal_basis,
+        case_reference=row.case_reference,
+        image_source=image_source,
+        expires_at=row.until,
+        purpose=row.purpose,
+        is_minor=row.is_minor,
+        minor_justification=row.minor_justification,
+    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from api.accounts import AccountService
 from api.after import AfterServices, build_after
 from api.approvals import ApprovalService
-from api.background import Background, BackgroundLoop
+from api.background import Background
 from api.camera_watch import CameraWatch
 from api.cameras import CameraService
 from api.clock import Clock, Draw, draw
@@ -36,7 +35,7 @@ from api.pager import LogPager, Pager
 from api.passkeys import PasskeyService
 from api.passwords import Passwords
 from api.previews import PreviewService
-from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
+from api.probes import Probes
 from api.proofs import Prover
 from api.proxy_login import ProxyLogins
 from api.rates import RateLimiter
@@ -45,34 +44,16 @@ from api.records import RecordService
 from api.references import ReferenceService
 from api.retention import RetentionSweeper
 from api.rights import RightsService
+from api.service_parts import background_of, bus_of, probes_of
 from api.settings import Settings
 from api.shifts import ShiftService
 from api.statistics import StatisticsService
 from api.store.engine import Database
 from api.store.open import open_database
-from api.stream import Bus, connect_bus
+from api.stream import Bus
 from api.template_watch import TemplateWatch
 from api.vault import SubjectVault
 from pipelines.events import utc_now
-from pipelines.tracing import tracing_from
-
-GALLERY_INTERVAL_SECONDS: Final = 2.0
-"""How often old templates are looked for."""
-
-GALLERY_CHECK_SECONDS: Final = 0.25
-"""How soon a change of a list, a revocation above all, is on its way to the workers."""
-
-CAMERA_INTERVAL_SECONDS: Final = 2.0
-REFERENCE_INTERVAL_SECONDS: Final = 1.0
-REQUEST_INTERVAL_SECONDS: Final = 60.0
-REDRESS_INTERVAL_SECONDS: Final = 2.0
-CHASE_INTERVAL_SECONDS: Final = 10.0
-TRIM_INTERVAL_SECONDS: Final = 60.0
-RECORDS_INTERVAL_SECONDS: Final = 300.0
-DUTY_INTERVAL_SECONDS: Final = 5.0
-CONTROLS_INTERVAL_SECONDS: Final = 60.0
-RETENTION_INTERVAL_SECONDS: Final = 20.0
-"""One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -193,26 +174,19 @@ def build_services(
     controls = ControlLibrary(database, evidence, policy, clock, chance)
     intake = Intake(database, keys, controls, policy, clock)
     issuer = Issuer(settings.issuer, keys, policy)
-    hold_clock = HoldClock(database, issuer, clock)
     metrics = ServiceMetrics()
-    sweeper = ExpirySweeper(database, policy, clock, metrics.not_judged)
     after = build_after(database, issuer, clock, chance)
-    bus = _bus(settings, intake, keys, metrics)
-    outbox = OutboxPublisher(database, bus, clock) if bus else None
+    bus = bus_of(settings, intake, keys, metrics)
     records = RecordService(database, vault, clock)
     references = ReferenceService(database, vault, clock)
     galleries = GalleryService(
         database, records, keys, clock, bus.galleries if bus else None, settings.false_alerts_per_1000_faces
     )
-    templates = TemplateWatch(database, references, bus.cameras, clock) if bus else None
     configured = settings.camera_ids
     cameras = CameraService(database, clock, configured=configured)
-    camera_watch = CameraWatch(database, bus.words, clock, configured=configured) if bus else None
     overlays = OverlayService(database, clock)
     logins = LoginService(database, clock, session_lifetime=settings.session_lifetime, passwords=passwords)
-    publisher = OverlayPublisher(overlays, bus.overlays, clock) if bus else None
     given_cameras = GivenCameraService(database, clock, keys.worker_ids)
-    camera_publisher = CameraPublisher(given_cameras, database, bus.given_cameras, clock) if bus else None
     report = ControlReport(database, clock)
     services = Services(
         settings=settings,
@@ -243,90 +217,25 @@ def build_services(
         retention=RetentionSweeper(database, evidence, settings.retention, clock),
         record_sweeper=RecordSweeper(database, settings.records, clock),
         intake=intake,
-        hold_clock=hold_clock,
-        sweeper=sweeper,
+        hold_clock=HoldClock(database, issuer, clock),
+        sweeper=ExpirySweeper(database, policy, clock, metrics.not_judged),
         galleries=galleries,
-        templates=templates,
+        templates=TemplateWatch(database, references, bus.cameras, clock) if bus else None,
         cameras=cameras,
-        camera_watch=camera_watch,
+        camera_watch=CameraWatch(database, bus.words, clock, configured=configured) if bus else None,
         previews=PreviewService(database, cameras, bus.previews if bus else None, clock),
         overlays=overlays,
-        overlay_publisher=publisher,
+        overlay_publisher=OverlayPublisher(overlays, bus.overlays, clock) if bus else None,
         given_cameras=given_cameras,
-        camera_publisher=camera_publisher,
+        camera_publisher=CameraPublisher(given_cameras, database, bus.given_cameras, clock) if bus else None,
         bus=bus,
-        outbox=outbox,
+        outbox=OutboxPublisher(database, bus, clock) if bus else None,
         metrics=metrics,
-        probes=_probes(settings, database, bus),
+        probes=probes_of(settings, database, bus),
         background=Background([]),
     )
     if settings.run_background:
-        services = replace(services, background=_background(services))
+        services = replace(services, background=background_of(services))
     metrics.watch(database, services.readiness, clock)
     metrics.watch_owed(lambda: after.watch.owed, policy, clock)
     return services
-
-
-def _probes(settings: Settings, database: Database, bus: Bus | None) -> Probes:
-    folders = (settings.keys_dir, *local_folders(settings.database_url, settings.evidence_url))
-
-    def bus_state() -> str:
-        if bus is None:
-            return "not configured"
-        return "ok" if bus.answers() else "away"
-
-    return Probes(
-        [
-            Probe("database", lambda: database_state(database)),
-            Probe("keys", lambda: keys_state(settings.keys_dir)),
-            Probe("disk", lambda: disk_state(folders)),
-            Probe("bus", bus_state),
-        ]
-    )
-
-
-def _bus(settings: Settings, intake: Intake, keys: KeyStore, metrics: ServiceMetrics) -> Bus | None:
-    if settings.redis_url is None:
-        return None
-    redis = connect_bus(
-        settings.redis_url, settings.redis_username, settings.redis_password, settings.redis_security
-    )
-    return Bus(
-        redis, intake, keys, ages=settings.stream_ages, metrics=metrics, tracing=tracing_from("aiqyn-api")
-    )
-
-
-def _background(services: Services) -> Background:
-    interval = services.settings.sweep_interval_seconds
-    loops = [
-        BackgroundLoop("hold-clock", services.hold_clock.run_once, interval),
-        BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
-        BackgroundLoop("redress", services.after.reexaminer.run_once, REDRESS_INTERVAL_SECONDS),
-        BackgroundLoop("chasing", services.after.watch.run_once, CHASE_INTERVAL_SECONDS),
-        BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
-        BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
-        BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),
-        BackgroundLoop("record-retention", services.record_sweeper.run_once, RECORDS_INTERVAL_SECONDS),
-        BackgroundLoop("duty", services.duty.run_once, DUTY_INTERVAL_SECONDS),
-        BackgroundLoop("controls", services.control_sources.run_once, CONTROLS_INTERVAL_SECONDS),
-    ]
-    if services.bus is not None and services.outbox is not None:
-        loops += [
-            BackgroundLoop("intake", services.bus.take_in, 0.0),
-            BackgroundLoop("outbox", services.outbox.run_once, interval),
-            BackgroundLoop("galleries", services.galleries.watch_once, GALLERY_CHECK_SECONDS),
-            BackgroundLoop("trimming", services.bus.trimmer.run_once, TRIM_INTERVAL_SECONDS),
-        ]
-    if services.camera_watch is not None:
-        loops.append(BackgroundLoop("cameras", services.camera_watch.run_once, CAMERA_INTERVAL_SECONDS))
-    if services.overlay_publisher is not None:
-        loops.append(
-            BackgroundLoop("overlays", services.overlay_publisher.run_once, GALLERY_INTERVAL_SECONDS)
-        )
-    if services.camera_publisher is not None:
-        loops.append(
-            BackgroundLoop("given-cameras", services.camera_publisher.run_once, GALLERY_INTERVAL_SECONDS)
-        )
-    if services.templates is not None:
-        loops.append(BackgroundLoop("templates", services.templates.run_once, GALLERY_INTERVAL_SECONDS))
-    return Background(loops)

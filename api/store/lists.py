@@ -49,8 +49,7 @@ class ListRepository:
         return self._session.get(Subject, subject_id)
 
     def is_listed(self, subject_id: str, at: datetime) -> bool:
-        """Whether an entry is searched at a time: neither removed nor past its end, nor a minor on a list that
-        allows none."""
+        """Whether an entry is searched at a time: neither removed nor over, nor a minor where none is allowed."""
         found = self._session.scalars(
             select(Subject.subject_id).where(Subject.subject_id == subject_id, *_searched_at(at))
         )
@@ -150,10 +149,8 @@ class ListRepository:
 
     def active_deployments(self, at: datetime) -> list[DeploymentTerms]:
         """Deployments that have not ended, those that begin later included, in the order of their ids."""
-        rows = self._session.scalars(
-            select(Deployment).where(Deployment.ends_at > at).order_by(Deployment.deployment_id)
-        )
-        return [self.terms(row) for row in rows]
+        query = select(Deployment).where(Deployment.ends_at > at).order_by(Deployment.deployment_id)
+        return [self.terms(row) for row in self._session.scalars(query)]
 
     def newest_gallery(self, deployment_id: str) -> GalleryVersion | None:
         """The newest gallery version of a deployment."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 import structlog
 
@@ -69,14 +68,30 @@ class LiveSettings:
         self._own = with_cameras(self._own, read)
         plan = self._merge()
         seconds = round(time.monotonic() - began, 3)
-        _log.info("settings_read", cameras=len(self.config.cameras), seconds=seconds, **asdict(plan))
+        _log.info(
+            "settings_read",
+            cameras=len(self.config.cameras),
+            seconds=seconds,
+            added=plan.added,
+            removed=plan.removed,
+            reopened=plan.reopened,
+            changed=plan.changed,
+        )
         return plan
 
     def give(self, given: Mapping[str, GivenCamera]) -> CameraPlan:
         """Puts the cameras in force that the service gives from now on."""
         self._given = given
         plan = self._merge()
-        _log.info("cameras_given", given=len(given), refused=self.refused, **asdict(plan))
+        _log.info(
+            "cameras_given",
+            given=len(given),
+            refused=sorted(self.refused),
+            added=plan.added,
+            removed=plan.removed,
+            reopened=plan.reopened,
+            changed=plan.changed,
+        )
         return plan
 
     def _merge(self) -> CameraPlan:

@@ -14,7 +14,7 @@ from aiqyn.embedded.redis import EmbeddedRedis
 from aiqyn.enrolment import ListTerms, enrol_list
 from api.background import BackgroundLoop
 from api.ledger.chain import Happening
-from api.services import GALLERY_CHECK_SECONDS, Services, build_services
+from api.service_parts import GALLERY_CHECK_SECONDS
 from api.store.ledger import LedgerRepository
 from api.store.models import Deployment, Subject
 from pipelines.events import Candidate, utc_now

@@ -9,7 +9,8 @@ import pytest
 from aiqyn.enrolment import ListTerms, enrol_list
 from api.galleries import ROUND_SECONDS, GalleryService
 from api.ledger.chain import Happening
-from api.services import GALLERY_CHECK_SECONDS, Services
+from api.service_parts import GALLERY_CHECK_SECONDS
+from api.services import Services
 from api.store.ledger import LedgerRepository
 from api.store.models import Deployment, Subject
 from tests.api_client import FakeClock
