@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import convert, desk
+from api.awaited import AnswerGiven, shown_to_judges
 from api.proofs import Shown
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
@@ -139,9 +140,9 @@ def test_what_has_to_be_signed_tells_nothing(mixed: Clients) -> None:
 
 
 def test_options_that_grow_with_the_slot_are_caught(mixed: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = desk.shown_to_judges
+    real = shown_to_judges
 
-    def telling(session: Session, review: Review, given: desk.AnswerGiven, now: datetime) -> Shown:
+    def telling(session: Session, review: Review, given: AnswerGiven, now: datetime) -> Shown:
         query = select(JudgementRecord).where(JudgementRecord.candidate_id == review.candidate_id)
         return replace(real(session, review, given, now), reason="x" * len(session.scalars(query).all()))
 
