@@ -30,7 +30,8 @@ def _any_role(patch: pytest.MonkeyPatch) -> None:
 
 
 def _again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(guards, "check_first_answer", lambda _case, _judge: None)
+    for guard in ("check_first_answer", "check_apart"):
+        patch.setattr(guards, guard, lambda _case, _judge: None)
     patch.setattr(machine, "has_judged", lambda _case, _judgement: False)
 
 
