@@ -37,7 +37,7 @@ def _again(patch: pytest.MonkeyPatch) -> None:
 
 def _involved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guards, "check_uninvolved", lambda _judge, _involvement: None)
-    patch.setattr(review_store, "_uninvolved", lambda _account: [])  # her list would not show it to her
+    patch.setattr(review_store, "_OPEN_FOR", review_store._answerable())  # her list would not show it to her
 
 
 def _without_a_look(patch: pytest.MonkeyPatch) -> None:
