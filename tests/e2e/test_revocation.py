@@ -15,6 +15,7 @@ from aiqyn.enrolment import ListTerms, enrol_list
 from api.background import BackgroundLoop
 from api.ledger.chain import Happening
 from api.service_parts import GALLERY_CHECK_SECONDS
+from api.services import Services, build_services
 from api.store.ledger import LedgerRepository
 from api.store.models import Deployment, Subject
 from pipelines.events import Candidate, utc_now
