@@ -29,6 +29,7 @@ from api.replays import WriteRequest, keep_result, replayed
 from api.review.cases import Role
 from api.store.engine import Database
 from api.store.models import Account, AccountRequest
+from api.store.passkeys import PasskeyRepository
 from api.store.people import PeopleRepository
 from api.store.rights import RightsRepository
 
@@ -156,7 +157,7 @@ class AccountService:
             return result | {"one_time_password": password}
 
     def reset(self, username: str) -> str:
-        """A fresh one-time password for an account whose logins all end now.
+        """A fresh one-time password for an account whose logins and passkeys all end now.
 
         Raises:
             ConflictError: no such account.
@@ -167,6 +168,9 @@ class AccountService:
             account.password_hash = self._passwords.hash(password)
             account.must_change_password = True
             PeopleRepository(session).revoke(account.account_id, now)
+            for passkey_id in PasskeyRepository(session).revoke(account.account_id, now):
+                detail = {"passkey": passkey_id}
+                append(session, "passkey_removed", now, CONSOLE, account.account_id, detail)
             append(session, "password_reset", now, CONSOLE, account.account_id)
         return password
 

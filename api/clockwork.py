@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.clock import Clock
 from api.keys.store import KeyStore
+from api.ledger.assertions import SIGNED_PARTS
 from api.ledger.chain import Entry, Happening
 from api.ledger.receipts import (
     LedgerPlace,
@@ -23,7 +24,7 @@ from api.ledger.receipts import (
     build_receipt,
 )
 from api.review import machine
-from api.review.cases import JUDGES_NEEDED, Case
+from api.review.cases import JUDGES_NEEDED, Case, Judgement
 from api.review.errors import NotOpenError
 from api.review.policies import ReviewPolicy
 from api.store.candidates import CandidateRepository
@@ -31,6 +32,7 @@ from api.store.engine import Database
 from api.store.ledger import LedgerRepository, OutboxRepository
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, Receipt
+from api.store.reviews import ReviewRepository
 from pipelines.errors import PipelineError
 from pipelines.events import CONFIRMED_SCHEMA, Candidate
 
@@ -90,7 +92,10 @@ class HoldClock:
             "confirmed", now, "hold-clock", f"candidate:{row.candidate_id}", {"judges": judges}
         )
         entry = LedgerRepository(session).append(happening)
-        content = self._content(row, case, entry, now)
+        reviews = ReviewRepository(session)
+        review = reviews.of_candidate(row.candidate_id)
+        presentation = None if review is None else reviews.document(review, now)
+        content = replace(self._content(row, case, entry, now), presentation=presentation)
         jws = build_receipt(content, self._issuer.keys.receipts_key())
         event: dict[str, Any] = {"schema": CONFIRMED_SCHEMA, "receipt": jws}
         receipt = Receipt(
@@ -116,15 +121,20 @@ class HoldClock:
             issued_at=now,
             act_before=now + policy.act_for,
             candidate=Candidate.model_validate(row.event),
-            judgements=tuple(
-                ReceiptJudgement(
-                    item.account_id, item.answer.value, item.answered_at, item.reason, item.reason_code
-                )
-                for item in machine.confirming(case)
-            ),
+            judgements=tuple(_judgement(item) for item in machine.confirming(case)),
             policy=ReceiptPolicy(POLICY_ID, policy.hold.total_seconds(), JUDGES_NEEDED),
             ledger=LedgerPlace(entry.sequence - 1, entry.entry_sha256),
         )
+
+
+def _judgement(item: Judgement) -> ReceiptJudgement:
+    webauthn = None
+    if item.proof is not None:
+        parts = {name: item.proof.assertion[name] for name in SIGNED_PARTS}
+        webauthn = {"authenticator": item.proof.authenticator, "statement": item.proof.statement, **parts}
+    return ReceiptJudgement(
+        item.account_id, item.answer.value, item.answered_at, item.reason, item.reason_code, webauthn
+    )
 
 
 def _each(candidate_ids: Sequence[str], act: Callable[[str], bool]) -> int:

@@ -8,27 +8,33 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from api.awaited import AnswerGiven, awaiting, shown_to_judges
 from api.claims import check_looked, take_claim
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
 from api.pagination import not_ours
 from api.principals import Principal
+from api.proofs import Asked, JudgementProof, Prover
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
-from api.review.cases import JUDGEABLE, Answer, Case, Judge, Judgement, ReasonCode, State
+from api.review.cases import JUDGEABLE, Case, Judge, Judgement, Proof, State
 from api.review.errors import AlreadyJudgedError, NotEntitledError, NotOpenError
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
+from api.review.statement import statement_digest
+from api.store.asking import Asking
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
-from api.store.models import Account, CandidateRecord, PresentedEvidence, Review
+from api.store.models import CandidateRecord, PresentedEvidence, Review
 from api.store.people import PeopleRepository
 from api.store.reviews import QueuePosition, ReviewRepository
 from api.vault import SubjectVault
 from pipelines.events import EvidenceItem
+
+__all__ = ["AnswerGiven", "EvidenceSource", "Revealed", "ReviewDesk", "ShownEvidence"]
 
 
 class EvidenceSource(Protocol):
@@ -36,15 +42,6 @@ class EvidenceSource(Protocol):
 
     def read(self, item: EvidenceItem) -> bytes:
         """The picture (JPEG) or clip."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerGiven:
-    """What a judge says, and when the server heard it is the server's to say."""
-
-    answer: Answer
-    reason: str | None = None
-    reason_code: ReasonCode | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +73,7 @@ class ReviewDesk:
         vault: SubjectVault,
         evidence: EvidenceSource,
         policy: ReviewPolicy,
+        prover: Prover,
         clock: Clock,
         draw: Draw,
     ) -> None:
@@ -83,6 +81,7 @@ class ReviewDesk:
         self._vault = vault
         self._evidence = evidence
         self._policy = policy
+        self._prover = prover
         self._clock = clock
         self._draw = draw
 
@@ -102,7 +101,7 @@ class ReviewDesk:
         with self._database.read() as session:
             reviews = ReviewRepository(session)
             place = _place(reviews, after)
-            rows = reviews.open_for(_account(session, principal), principal.scope, now, place, limit)
+            rows = reviews.open_for(_asking(session, principal), now, place, limit)
             shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
         return self._list_first(principal, place, shown, now) if fresh else shown
@@ -115,7 +114,7 @@ class ReviewDesk:
             reviews = ReviewRepository(session)
             review_ids = {item.review_id for item in seen}
             reviews.lock(review_ids)
-            rows = reviews.open_for(_account(session, principal), principal.scope, now, place, len(seen))
+            rows = reviews.open_for(_asking(session, principal), now, place, len(seen))
             shown = reviews.load([row for row in rows if row.review_id in review_ids], now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
             if fresh:
@@ -154,8 +153,28 @@ class ReviewDesk:
             _note(session, "evidence_viewed", now, principal, about, {"kind": picture.kind})
         return self._open(picture)
 
+    def ask_proof(self, principal: Principal, review_id: str, given: AnswerGiven) -> Asked:
+        """What she has to put her passkey to before this answer is taken; refused where the answer would be.
+
+        Raises:
+            ForbiddenError, NotFoundError, ConflictError: as `judge`.
+        """
+        with self._database.write() as session:
+            now = self._clock()
+            review, row = awaiting(session, principal, review_id, now)
+            self._answered(session, review, row, principal, given, now)
+            CandidateRepository(session).claim(row.candidate_id, now)
+            asked = self._prover.ask(session, principal, shown_to_judges(session, review, given, now), now)
+            _note(session, "judgement_begun", now, principal, f"review:{review_id}")
+            return asked
+
     def judge(
-        self, principal: Principal, review_id: str, given: AnswerGiven, request: WriteRequest
+        self,
+        principal: Principal,
+        review_id: str,
+        given: AnswerGiven,
+        proof: JudgementProof,
+        request: WriteRequest,
     ) -> dict[str, Any]:
         """Her answer, taken once; the same request again gives the same result and no second answer.
 
@@ -163,25 +182,35 @@ class ReviewDesk:
             `{review_id, answer, answered_at}` as JSON values: nothing about what follows from it.
 
         Raises:
-            ForbiddenError: she is no operator, was told too much, or had a part in the entry.
+            ForbiddenError: she is no operator, was told too much, had a part in the entry, did not prove that just
+                this is her answer, or works in a browser in which this candidate has been answered.
             NotFoundError: no such review.
-            ConflictError: she has answered, it is closed, or she cannot have looked at it yet.
+            ConflictError: she has answered, it is closed, she cannot have looked at it yet, or the proof was asked for too
+                long ago.
         """
         with self._database.write() as session:
             now = self._clock()
-            review = ReviewRepository(session).row(review_id)
-            if review is None or review.queued_at > now:
-                raise NotFoundError
-            candidates = CandidateRepository(session)
-            row = candidates.row(review.candidate_id, lock=True)
-            if row is None or not principal.scope.allows(row.watchlist_id, row.camera_id):
-                raise NotFoundError
+            review, row = awaiting(session, principal, review_id, now)
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
                 return before
-            case = self._answered(session, review, row, principal, given, now)
+            self._answered(
+                session, review, row, principal, given, now
+            )  # whoever may not answer is told that first
+            candidates = CandidateRepository(session)
             candidates.claim(row.candidate_id, now)
-            detail = {"answer": given.answer.value, "round": case.round, "state": case.state.value}
+            shown = shown_to_judges(session, review, given, now)
+            proved = self._prover.prove(session, principal, shown, proof, now)
+            case = self._answered(session, review, row, principal, given, now, proved)
+            candidates.add_judgement(row.candidate_id, case.judgements[-1])
+            candidates.save(row, case)
+            detail = {
+                "answer": given.answer.value,
+                "round": case.round,
+                "state": case.state.value,
+                "authenticator": proved.authenticator,
+                "statement_sha256": statement_digest(proved.statement).hex(),
+            }
             if given.reason_code is not None:
                 detail["reason_code"] = given.reason_code.value
             _note(session, "judged", now, principal, f"review:{review_id}", detail)
@@ -201,10 +230,15 @@ class ReviewDesk:
         principal: Principal,
         given: AnswerGiven,
         now: datetime,
+        proof: Proof | None = None,
     ) -> Case:
+        """The case with her answer; nothing is kept yet. Without proof: what would come of it."""
         candidates = CandidateRepository(session)
         case = candidates.case(row)
-        judge = Judge(principal.account_id, principal.session_id, principal.role)
+        authenticator = proof.authenticator if proof else None
+        judge = Judge(
+            principal.account_id, principal.session_id, principal.role, principal.device_id, authenticator
+        )
         answer = Judgement(
             account_id=judge.account_id,
             session_id=judge.session_id,
@@ -213,20 +247,18 @@ class ReviewDesk:
             answered_at=now,
             reason=given.reason,
             reason_code=given.reason_code,
+            proof=proof,
         )
         try:
             guards.check_may_judge(case, judge, candidates.involvement(row))
             check_looked(session, review.review_id, principal, now, self._policy)
-            case = machine.record_answer(case, answer, self._policy, self._draw())
+            return machine.record_answer(case, answer, self._policy, self._draw())
         except NotEntitledError as error:
             raise ForbiddenError(error.code, str(error)) from error
         except AlreadyJudgedError as error:
             raise ConflictError("already_judged", str(error)) from error
         except NotOpenError as error:
             raise ConflictError("review_closed", str(error)) from error
-        candidates.add_judgement(row.candidate_id, case.judgements[-1])
-        candidates.save(row, case)
-        return case
 
     def reveal(self, principal: Principal, review_id: str) -> Revealed:
         """Name, list and score of a candidate she has answered; from then on she has been told.
@@ -273,7 +305,7 @@ class ReviewDesk:
         if review is None:
             raise NotFoundError
         candidates.row(review.candidate_id, lock=True)
-        if not reviews.is_open_for(_account(session, principal), principal.scope, review_id, now):
+        if not reviews.is_open_for(_asking(session, principal), review_id, now):
             return self._visible(session, principal, review_id, now)
         candidates.claim(review.candidate_id, now)
         take_claim(session, review_id, principal.account_id, now, self._policy)
@@ -284,7 +316,7 @@ class ReviewDesk:
         review = reviews.row(review_id)
         if review is None:
             raise NotFoundError
-        if reviews.is_open_for(_account(session, principal), principal.scope, review_id, now):
+        if reviews.is_open_for(_asking(session, principal), review_id, now):
             return review
         row = candidates.row(review.candidate_id)
         if row is None or not _has_answered(candidates.case(row), principal):
@@ -327,11 +359,11 @@ def _has_answered(case: Case, principal: Principal) -> bool:
     return any(item.account_id == principal.account_id for item in case.judgements)
 
 
-def _account(session: Session, principal: Principal) -> Account:
+def _asking(session: Session, principal: Principal) -> Asking:
     account = PeopleRepository(session).by_id(principal.account_id)
     if account is None:
         raise NotFoundError
-    return account
+    return Asking(account, principal.scope, principal.device_id)
 
 
 def _note(

@@ -25,6 +25,7 @@ from api.review.scopes import NOTHING
 from api.store.engine import Database
 from api.store.logins import LoginRepository
 from api.store.models import Account, LoginSession
+from api.store.passkeys import PasskeyRepository
 from api.store.people import PeopleRepository
 from api.store.rights import RightsRepository
 from api.throttle import Attempt, LoginThrottle
@@ -89,13 +90,14 @@ class LoginService:
         self._passwords = passwords or Passwords()
         self._throttle = LoginThrottle(database, clock)
 
-    def login(self, username: str, password: str, address: str) -> Login:
+    def login(self, username: str, password: str, address: str, *, device_id: str | None = None) -> Login:
         """A fresh login.
 
         Args:
             username: case does not matter.
             password: as typed.
             address: where the request came from, for counting failures only; kept as a salted hash.
+            device_id: the browser it came from; a login without one cannot judge.
 
         Raises:
             NotAuthenticatedError: unknown account, wrong password, or account not on; all look alike.
@@ -104,10 +106,10 @@ class LoginService:
         account, attempt = self._checked(username, password, address)
         with self._database.write() as session:
             self._throttle.succeeded(session, attempt)
-            return self._open(session, account, How.PASSWORD)
+            return self._open(session, account, How.PASSWORD, device_id)
 
-    def login_as(self, account_id: str, how: How) -> Login:
-        """A fresh login of an account whose person somebody else vouches for.
+    def login_as(self, account_id: str, how: How, device_id: str | None = None) -> Login:
+        """A fresh login of an account whose person somebody else vouches for, in the browser `device_id`.
 
         Raises:
             RefusedLoginError: the account is not on.
@@ -115,7 +117,7 @@ class LoginService:
         with self._database.write() as session:
             account = PeopleRepository(session).by_id(account_id)
             if account is not None and account.active:
-                return self._open(session, account, how)
+                return self._open(session, account, how, device_id)
         raise RefusedLoginError(how, "account_off")
 
     def shown(self, username: str, password: str, address: str) -> Principal:
@@ -133,7 +135,7 @@ class LoginService:
         )
 
     def refresh(self, refresh_token: str) -> Login:
-        """The next pair of tokens of a login; the earlier pair is good no more.
+        """The next pair of tokens of a login, which stays that of its browser; the earlier pair is good no more.
 
         A refresh token that comes a second time was copied: whoever is second, the login ends for both.
 
@@ -178,13 +180,15 @@ class LoginService:
             login.session_id,
             account.must_change_password and login.how == How.PASSWORD,
             scope,
+            login.device_id,
         )
 
     def set_password(self, principal: Principal, password: str) -> None:
         """Replaces a one-time password by one's own; ends the account's other logins.
 
         Raises:
-            ConflictError: it has been replaced already; a lost one is reset by an administrator.
+            ConflictError: it has been replaced already; a lost one is reset by an administrator. Or she is an
+                operator without a passkey: nobody could register one for her later without a reset.
             UnprocessableError: too short, too long, the one-time password again, or the user name.
         """
         now = self._clock()
@@ -193,6 +197,7 @@ class LoginService:
             account = people.by_id(principal.account_id, lock=True)
             if account is None or not account.must_change_password:
                 raise ConflictError("password_already_set", "the one-time password has been replaced already")
+            _check_can_sign(session, account)
             self._check_new_password(password, account)
             account.password_hash = self._passwords.hash(password)
             account.must_change_password = False
@@ -276,7 +281,7 @@ class LoginService:
             raise NotAuthenticatedError("wrong_credentials", "user name or password is wrong")
         return account, attempt
 
-    def _open(self, session: Session, account: Account, how: How) -> Login:
+    def _open(self, session: Session, account: Account, how: How, device_id: str | None) -> Login:
         now = self._clock()
         LoginRepository(session).forget_refresh_tokens(now - _KEPT_AFTER_THE_END)
         login = LoginSession(
@@ -287,6 +292,7 @@ class LoginService:
             expires_at=now,
             ends_at=now + self._session_lifetime,
             how=how.value,
+            device_id=device_id,
         )
         PeopleRepository(session).add_session(login)
         append(session, "logged_in", now, account.account_id, None, {"how": how.value})
@@ -313,6 +319,12 @@ class LoginService:
             raise UnprocessableError("bad_password", "the password is the user name")
         if self._passwords.verify(password, account.password_hash):
             raise UnprocessableError("bad_password", "this is the one-time password; choose your own")
+
+
+def _check_can_sign(session: Session, account: Account) -> None:
+    passkeys = PasskeyRepository(session)
+    if account.role == Role.OPERATOR.value and not passkeys.active(account.account_id):
+        raise ConflictError("passkey_first", "register a passkey first: judgements are signed with it")
 
 
 def _is_open(login: LoginSession, account: Account, now: datetime) -> bool:

@@ -91,8 +91,8 @@ class OidcLogins:
         joint = "&" if "?" in endpoint else "?"
         return BegunLogin(f"{endpoint}{joint}{urlencode(query)}", binding)
 
-    def finish(self, code: str, state: str, binding: str) -> Login:
-        """A fresh login of the account the provider's subject belongs to.
+    def finish(self, code: str, state: str, binding: str, device_id: str | None = None) -> Login:
+        """A fresh login of the account the provider's subject belongs to, in the browser `device_id`.
 
         Raises:
             ForbiddenError: there is no provider.
@@ -114,7 +114,7 @@ class OidcLogins:
             account = PeopleRepository(session).by_oidc_subject(subject)
         if account is None:
             raise RefusedLoginError(How.OIDC, "unknown_subject")
-        return self._logins.login_as(account.account_id, How.OIDC)
+        return self._logins.login_as(account.account_id, How.OIDC, device_id)
 
     def _required(self) -> Provider:
         if self._provider is None:

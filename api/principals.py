@@ -32,6 +32,7 @@ class Principal:
 
     Attributes:
         scope: the lists and cameras the account has rights to; nothing where nobody says otherwise.
+        device_id: the browser the login began in; None for a login from before browsers were told apart.
     """
 
     account_id: str
@@ -40,13 +41,15 @@ class Principal:
     session_id: str
     must_change_password: bool
     scope: Scope = NOTHING
+    device_id: str | None = None
 
 
 def check_may_work(principal: Principal) -> None:
     """Lets through who has replaced the one-time password.
 
     Raises:
-        ForbiddenError: it is still in use; only `POST /auth/password` and logging out are open.
+        ForbiddenError: it is still in use; only registering a passkey, `POST /auth/password` and logging out are
+            open.
     """
     if principal.must_change_password:
         raise ForbiddenError(

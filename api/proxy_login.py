@@ -65,8 +65,8 @@ class ProxyLogins:
         """Whether some proxy is believed."""
         return self._trust is not None
 
-    def login(self, peer: str | None, headers: Mapping[str, str]) -> Login:
-        """A fresh login of whom the proxy names.
+    def login(self, peer: str | None, headers: Mapping[str, str], device_id: str | None = None) -> Login:
+        """A fresh login of whom the proxy names, in the browser `device_id`.
 
         Raises:
             ForbiddenError: no proxy is believed here.
@@ -83,4 +83,4 @@ class ProxyLogins:
             account = PeopleRepository(session).by_username(username)
         if account is None:
             raise RefusedLoginError(How.PROXY, "unknown_user")
-        return self._logins.login_as(account.account_id, How.PROXY)
+        return self._logins.login_as(account.account_id, How.PROXY, device_id)

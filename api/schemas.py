@@ -136,7 +136,7 @@ class ReviewPage(Wire):
     next_cursor: str | None
 
 
-class JudgementIn(Wire):
+class AnswerIn(Wire):
     """One answer."""
 
     answer: Answer

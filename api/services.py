@@ -32,9 +32,11 @@ from api.outlets.outbox import OutboxPublisher
 from api.overlays import OverlayPublisher, OverlayService
 from api.oversight import Oversight
 from api.pager import LogPager, Pager
+from api.passkeys import PasskeyService
 from api.passwords import Passwords
 from api.previews import PreviewService
 from api.probes import Probes
+from api.proofs import Prover
 from api.proxy_login import ProxyLogins
 from api.rates import RateLimiter
 from api.record_retention import RecordSweeper
@@ -68,6 +70,7 @@ class Services:
     oidc: OidcLogins
     proxy_logins: ProxyLogins
     rates: RateLimiter
+    passkeys: PasskeyService
     desk: ReviewDesk
     oversight: Oversight
     after: AfterServices
@@ -196,7 +199,8 @@ def build_services(
         oidc=OidcLogins(Provider(settings.oidc) if settings.oidc else None, logins, database, clock),
         proxy_logins=ProxyLogins(settings.proxy, logins, database),
         rates=RateLimiter(settings.rates),
-        desk=ReviewDesk(database, vault, evidence, policy, clock, chance),
+        passkeys=PasskeyService(database, settings.party, clock),
+        desk=ReviewDesk(database, vault, evidence, policy, Prover(settings.party), clock, chance),
         oversight=Oversight(database, vault, policy, clock),
         after=after,
         records=records,

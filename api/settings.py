@@ -13,6 +13,7 @@ from api.oidc_provider import OidcSettings
 from api.proxy_login import ProxyTrust
 from api.rates import Rate, RateLimits
 from api.record_retention import RecordAges, ages_of
+from api.relying_party import RelyingParty
 from api.retention import RetentionPolicy, policy_of
 from api.review.policies import ReviewPolicy
 from api.trimming import stream_ages
@@ -27,6 +28,7 @@ from pipelines.config_login import (
     login_secret,
 )
 from pipelines.config_metrics import MetricsAccess, metrics_access
+from pipelines.config_origin import local_origin
 from pipelines.errors import ConfigError
 from pipelines.evidence_access import StoreAccess, access_of
 from pipelines.reference_reader import ReaderOptions
@@ -61,6 +63,7 @@ class Settings:
         https: whether clients reach this service over TLS, so that they may be told to insist on it.
         references: which models read references, and from where; None: nothing is read here.
         false_alerts_per_1000_faces: wanted rate of lists without one of their own.
+        party: the site passkeys belong to.
     """
 
     database_url: str
@@ -87,6 +90,7 @@ class Settings:
     https: bool = False
     references: ReaderOptions | None = None
     false_alerts_per_1000_faces: float = DEFAULT_RATE
+    party: RelyingParty = field(default_factory=RelyingParty)
 
     def __repr__(self) -> str:
         return f"Settings(policy={self.policy!r})"
@@ -97,6 +101,7 @@ def settings_from(
     *,
     redis_url: str | None = None,
     https: bool = False,
+    port: int | None = None,
 ) -> Settings:
     """The service's part of a configuration.
 
@@ -104,6 +109,7 @@ def settings_from(
         config: as loaded.
         redis_url: of an embedded Redis; the configured one where None.
         https: whether clients reach the service over TLS.
+        port: the one listened on; the configured one where None.
 
     Raises:
         ConfigError: the token that guards the metrics is none, or a secret of logins is missing.
@@ -146,6 +152,7 @@ def settings_from(
         https=https,
         references=ReaderOptions.of(config),
         false_alerts_per_1000_faces=config.identification.false_alerts_per_1000_faces,
+        party=RelyingParty(chosen.origin or local_origin(chosen.port if port is None else port, https=https)),
     )
 
 

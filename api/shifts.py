@@ -23,6 +23,7 @@ from api.ledger.chain import Happening
 from api.oversight import OVERSEERS
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.cases import Role
+from api.store.asking import Asking
 from api.store.duty import DutyRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
@@ -162,7 +163,9 @@ def _standing(session: Session, principal: Principal, shift: Shift, now: datetim
     rows = (
         []
         if account is None
-        else ReviewRepository(session).open_for(account, principal.scope, now, None, COUNTED)
+        else ReviewRepository(session).open_for(
+            Asking(account, principal.scope, principal.device_id), now, None, COUNTED
+        )
     )
     cameras = Counter(row.camera_id for row in rows)
     waiting = {

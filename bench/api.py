@@ -141,8 +141,8 @@ def _measure(database: str, server: RedisServer, plan: ApiPlan, say: _Say) -> Da
             figures.append(StoreFigures(past, round(site.filled_seconds, 1)))
         for number in range(plan.rounds):
             say(f"{database}: {plan.operators} operators, round {number + 1} of {plan.rounds}")
-            for (site, tokens), all_heard in zip(sites, heard, strict=True):
-                _add(all_heard, ask(site.address, tokens, plan.seconds))
+            for (site, logins), all_heard in zip(sites, heard, strict=True):
+                _add(all_heard, ask(site.address, logins, plan.seconds))
         say(f"{database}: {plan.ingest:,} candidates at once")
         for (site, _), found, all_heard in zip(sites, figures, heard, strict=True):
             _sum_up(found, all_heard, site, plan)

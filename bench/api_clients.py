@@ -15,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator, signed_answer
+
 PAGE: Final = 20
 SETTLED_SECONDS: Final = 3.0
 """At the beginning, not counted: connections are made, caches filled."""
@@ -37,28 +39,43 @@ class Heard:
     not_taken: Counter[int] = field(default_factory=Counter)
 
 
-def ask(address: str, tokens: list[str], seconds: float) -> Heard:
-    """What one client for each token hears in so many seconds, asking once a second each.
+@dataclass(frozen=True, slots=True, repr=False)
+class Login:
+    """One operator's login.
+
+    Attributes:
+        authorization: the header of every request.
+        cookie: the mark of her browser, as that header has it.
+        authenticator: holds her passkey.
+    """
+
+    authorization: str
+    cookie: str
+    authenticator: SoftwareAuthenticator
+
+
+def ask(address: str, logins: list[Login], seconds: float) -> Heard:
+    """What one client for each login hears in so many seconds, asking once a second each.
 
     Raises:
         ConnectionError: the service closed a connection.
     """
     host, _, port = address.removeprefix("http://").partition(":")
-    return asyncio.run(_ask(host, int(port), tokens, seconds))
+    return asyncio.run(_ask(host, int(port), logins, seconds))
 
 
-async def _ask(host: str, port: int, tokens: list[str], seconds: float) -> Heard:
+async def _ask(host: str, port: int, logins: list[Login], seconds: float) -> Heard:
     heard = Heard()
     began = time.perf_counter()
-    clients = [_Client(host, port, token) for token in tokens]
+    clients = [_Client(host, port, login) for login in logins]
     runs = [client.run(began + place / len(clients), seconds, heard) for place, client in enumerate(clients)]
     await asyncio.gather(*runs)
     return heard
 
 
 class _Client:
-    def __init__(self, host: str, port: int, token: str) -> None:
-        self._host, self._port, self._token = host, port, token
+    def __init__(self, host: str, port: int, login: Login) -> None:
+        self._host, self._port, self._login = host, port, login
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -80,11 +97,12 @@ class _Client:
         self._writer.close()
 
     async def _judge(self, review: dict[str, Any], heard: Heard) -> None:
-        """One answer; all that a judgement needs of a client is done here."""
+        """One answer, from asking what is to be signed for it until it is taken: two requests, one figure."""
         started = time.perf_counter()
-        status, _ = await self._send(
-            "POST", f"/api/v1/reviews/{review['review_id']}/judgements", {"answer": "same_person"}
-        )
+        path, given = f"/api/v1/reviews/{review['review_id']}/judgements", {"answer": "same_person"}
+        status, asked = await self._send("POST", f"{path}/options", given)
+        if status == 200:
+            status, _ = await self._send("POST", path, signed_answer(given, asked, self._login.authenticator))
         if status == 201:
             heard.judgement_ms.append((time.perf_counter() - started) * 1000)
         else:
@@ -97,7 +115,8 @@ class _Client:
         lines = [
             f"{method} {path} HTTP/1.1",
             f"Host: {self._host}:{self._port}",
-            f"Authorization: {self._token}",
+            f"Authorization: {self._login.authorization}",
+            f"Cookie: {self._login.cookie}",
             f"Idempotency-Key: {uuid.uuid4()}",
             "Content-Type: application/json",
             f"Content-Length: {len(content)}",

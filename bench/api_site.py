@@ -20,6 +20,7 @@ import yaml
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import text
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator, page_origin
 from aiqyn.demo.operators import Account, sign_in
 from aiqyn.demo.people import add_people
 from aiqyn.embedded.redis import EmbeddedRedis
@@ -33,6 +34,7 @@ from api.review.deployments import DeploymentTerms
 from api.review.watchlists import EntryTerms
 from api.services import Services, build_services
 from api.settings import settings_from
+from bench.api_clients import Login
 from bench.api_fill import PERIOD, Judged, Span, fill
 from bench.live.spooler import numbered
 from pipelines import streams
@@ -88,14 +90,16 @@ class Site:
     service: subprocess.Popen[bytes] | None = None
     taken: int = 0
 
-    def sign_in(self) -> list[str]:
-        """Signs every operator in; the value of each one's Authorization header."""
-        tokens = []
+    def sign_in(self) -> list[Login]:
+        """Signs every operator in, with a passkey of her own."""
+        logins = []
         for account in self.accounts:
+            authenticator = SoftwareAuthenticator(page_origin(self.address))
             with httpx.Client(base_url=self.address, timeout=30) as http:
-                sign_in(http, account)
-                tokens.append(http.headers["Authorization"])
-        return tokens
+                tokens = sign_in(http, account, authenticator)
+                cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+            logins.append(Login(tokens.header, cookie, authenticator))
+        return logins
 
     def ingest(self, count: int) -> float:
         """Sends so many new candidates over the bus; how many a second were kept and acknowledged."""

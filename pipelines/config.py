@@ -27,6 +27,7 @@ from pipelines.config_cameras import with_cameras_file
 from pipelines.config_evidence import ClipConfig, EvidenceConfig
 from pipelines.config_gate import GateSettings, MaskList
 from pipelines.config_login import OidcConfig, ProxyLoginConfig
+from pipelines.config_origin import Origin
 from pipelines.config_problems import describe_problems
 from pipelines.config_records import RecordsConfig
 from pipelines.config_secrets import SECRETS_DIR, fill_secrets, overlay_environment
@@ -155,6 +156,11 @@ class ApiConfig(Settings):
 
     host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
     port: int = Field(default=8750, ge=0, le=65535, description="0: any free port")
+    origin: Origin | None = Field(
+        default=None,
+        description="how browsers address the page, e.g. https://aiqyn.example; passkeys belong to that host. "
+        "null: localhost and the port",
+    )
     hold_seconds: float = Field(default=10.0, ge=0, le=3600, description="between second answer and receipt")
     act_for_seconds: float = Field(default=900.0, ge=1, le=86_400, description="a receipt may be acted on")
     second_judge_share: Share = Field(

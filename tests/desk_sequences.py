@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from api.accounts import Principal
 from api.desk import AnswerGiven
 from api.errors import ApiError
 from api.ledger.verify import load_keys, verify_receipt
+from api.proofs import JudgementProof
 from api.replays import WriteRequest
 from api.review.cases import Answer, Resolution, Role, State
 from api.review.policies import ReviewPolicy
 from api.review.redress import RetractionCode
+from api.review.scopes import WHOLE
 from api.services import Services
 from api.store.models import (
     Account,
@@ -39,6 +41,7 @@ from api.store.models import (
     Subject,
 )
 from tests.api_client import FakeChance, FakeClock
+from tests.passkey_holder import PasskeyHolder
 from tests.seeds import Seeded, seed
 
 POLICY = ReviewPolicy(
@@ -83,6 +86,8 @@ class Bench:
     Attributes:
         sessions: ids of logins, by user name.
         tracks: of the candidates so far.
+        holders: everybody's authenticators.
+        proofs: what was signed, by the key of its request.
     """
 
     seeded: Seeded
@@ -92,6 +97,8 @@ class Bench:
     accounts: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, tuple[str, str]] = field(default_factory=dict)
     tracks: int = 0
+    holders: dict[str, PasskeyHolder] = field(default_factory=dict)
+    proofs: dict[str, JudgementProof] = field(default_factory=dict)
 
     @property
     def services(self) -> Services:
@@ -102,9 +109,19 @@ class Bench:
         """Who asks, with the role the account has now."""
         with self.services.database.read() as records:
             account = records.get_one(Account, self.accounts[username])
+        session_id, device = self.sessions[username][session], f"browser of {username}"
         return Principal(
-            account.account_id, username, Role(account.role), self.sessions[username][session], False
+            account.account_id, username, Role(account.role), session_id, False, WHOLE, device_id=device
         )
+
+    def proof(self, who: Principal, review_id: str, given: AnswerGiven, key: str) -> JudgementProof:
+        """Her assertion for one request, made once; none where she may not even sign."""
+        if key not in self.proofs:
+            try:
+                self.proofs[key] = self.holders[who.username].proof(who, review_id, given)
+            except REFUSED:
+                return JudgementProof(None, who.device_id)
+        return self.proofs[key]
 
     def set_role(self, username: str, role: Role) -> None:
         """Gives an account another role."""
@@ -133,30 +150,38 @@ def bench(folder: Path, **options: Any) -> Iterator[Bench]:
         with seeded.services.database.write() as records:
             records.execute(update(Subject).values(requested_by_key=RESPONSIBLE))
             for account in records.scalars(select(Account)):
-                logins = [_login(account.account_id, number, clock.now) for number in (0, 1)]
+                logins = [_login(account, number, clock.now) for number in (0, 1)]
                 records.add_all(logins)
                 made.accounts[account.username] = account.account_id
                 made.sessions[account.username] = (logins[0].session_id, logins[1].session_id)
+        for username in made.accounts:
+            made.holders[username] = PasskeyHolder.of(seeded.services)
+            principal = replace(made.principal(username, 0), must_change_password=True)
+            made.holders[username].register(principal)
         yield made
     finally:
         seeded.services.close()
 
 
-def _login(account_id: str, number: int, now: datetime) -> LoginSession:
+def _login(account: Account, number: int, now: datetime) -> LoginSession:
     return LoginSession(
-        session_id=f"ses_{account_id}_{number}"[:64],
-        account_id=account_id,
+        session_id=f"ses_{account.account_id}_{number}"[:64],
+        account_id=account.account_id,
         token_sha256=uuid.uuid4().hex,
         created_at=now,
         expires_at=now + timedelta(days=1),
+        ends_at=now + timedelta(days=1),
+        how="password",
+        device_id=f"browser of {account.username}",
     )
 
 
-def give_answer(services: Services, who: Principal, review_id: str, given: AnswerGiven, key: str) -> None:
+def give_answer(made: Bench, who: Principal, review_id: str, given: AnswerGiven, key: str) -> None:
     """Her answer, as the route gives it to the desk; raises ApiError where it is refused."""
     body = {"answer": given.answer.value}
     request = WriteRequest.of(who.account_id, key, f"POST /reviews/{review_id}/judgements", body)
-    services.desk.judge(who, review_id, given, request)
+    proof = made.proof(who, review_id, given, key)
+    made.services.desk.judge(who, review_id, given, proof, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +339,7 @@ class _Sequences(RuleBasedStateMachine):
     def _answers(self, who: str, session: int, answer: Answer, key: str) -> bool:
         principal = self._who(who, session)
         given = AnswerGiven(answer)
-        return self._taken(give_answer, self.bench.services, principal, self.review_id, given, key)
+        return self._taken(give_answer, self.bench, principal, self.review_id, given, key)
 
     def _takes_back(self, who: str, session: int) -> bool:
         """Whether her answer counts no more; a retraction leaves it where it is, and the receipt void."""

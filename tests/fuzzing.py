@@ -23,10 +23,13 @@ import httpx
 import uvicorn
 from sqlalchemy import select
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator
+from aiqyn.demo.operators import Account as FirstAccount
+from aiqyn.demo.operators import sign_in
 from api.app import create_app
 from api.services import Services
 from api.store.models import Account, PresentedEvidence, Review
-from tests.api_client import API, PASSWORD
+from tests.api_client import API
 from tests.matrix import NOBODY, PEOPLE
 from tests.seeds import CAMERA, Seeded, seed
 
@@ -180,11 +183,10 @@ def _things(seeded: Seeded) -> dict[str, str]:
 def _headers(address: str, seeded: Seeded, role: str) -> dict[str, str]:
     username = {one.value: name for one, name in PEOPLE.items()}[role]
     one_time = seeded.one_time_passwords[username]
-    with httpx.Client(base_url=address + API) as http:
-        login = http.post("/auth/login", json={"username": username, "password": one_time}).json()
-        headers = {"Authorization": f"Bearer {login['access_token']}"}
-        http.post("/auth/password", json={"password": PASSWORD}, headers=headers).raise_for_status()
-    return headers
+    authenticator = SoftwareAuthenticator(seeded.services.settings.party.origin)
+    with httpx.Client(base_url=address) as http:
+        tokens = sign_in(http, FirstAccount(username, one_time), authenticator)
+    return {"Authorization": tokens.header}
 
 
 def _run(

@@ -25,6 +25,7 @@ from api.keys.store import KeyStore
 from api.passwords import Passwords
 from api.rates import Rate, RateLimits
 from api.records import ReferenceInput
+from api.relying_party import RelyingParty
 from api.review.cases import Role, Truth
 from api.review.deployments import DeploymentTerms
 from api.review.policies import ReviewPolicy
@@ -270,17 +271,18 @@ def add_control(seeded: Seeded, *, face: int = 3, truth: Truth = Truth.DIFFERENT
 
 
 def main(arguments: list[str]) -> None:
-    """Seeds a folder where it is empty, and serves it on 127.0.0.1."""
+    """Seeds a folder where it is empty, and serves it on http://localhost:PORT."""
     import uvicorn
 
     from api.app import create_app
 
     folder, port = Path(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 8750
     policy = ReviewPolicy(control_share=0.0, control_first=True, control_spread=timedelta(0))
+    party = RelyingParty(f"http://localhost:{port}")
     if (folder / "keys").exists():
-        services = build_services(make_settings(folder, policy=policy, run_background=True))
+        services = build_services(make_settings(folder, policy=policy, run_background=True, party=party))
     else:
-        seeded = seed(folder, policy=policy, run_background=True)
+        seeded = seed(folder, policy=policy, run_background=True, party=party)
         services = seeded.services
         add_control(seeded)
         for track_id in (1, 2, 3):

@@ -10,13 +10,15 @@ from api.store.models import Base, LedgerHead
 
 
 def open_unguarded_database(url: str) -> Database:
-    """As `api.store.open.open_database`: the same tables, no trigger, no limit of answers per account."""
+    """As `api.store.open.open_database`: the same tables, no trigger, no limit of answers per account, passkey or browser."""
     bare = MetaData()
     for table in Base.metadata.tables.values():
         copied = table.to_metadata(bare)
         if table.name == "judgements":
             for limit in [item for item in copied.constraints if isinstance(item, UniqueConstraint)]:
                 copied.constraints.remove(limit)
+            for index in [item for item in copied.indexes if item.unique]:
+                copied.indexes.remove(index)
     engine = open_engine(url)
     bare.create_all(engine)
     database = Database(engine)

@@ -193,13 +193,16 @@ def _page(prepared: Prepared) -> None:
     with EmbeddedStack(prepared.config, prepared.config_path, prepared.weights) as stack:
         stack.serve()
         worker = stack.work()
-        typer.echo(f"\nThe page: {stack.address}\n")
-        typer.echo("Two operators, each for one person; the one-time password is replaced at first login:")
+        typer.echo(f"\nThe page: {stack.page}\n")
+        typer.echo(
+            "Two operators, each for one person and a browser of her own; the one-time password is good for "
+            "registering a passkey and choosing a password:"
+        )
         for account in (*prepared.operators, prepared.supervisor):
             typer.echo(f"  {account.username:<14} {account.one_time_password}")
-        typer.echo("\nOpen it in two browsers (or a private window). End with Ctrl+C.\n")
+        typer.echo("\nOpen it in two browsers (or profiles): one browser judges once. End with Ctrl+C.\n")
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
-            webbrowser.open(stack.address)
+            webbrowser.open(stack.page)
         told = False
         try:
             while True:

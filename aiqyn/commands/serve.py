@@ -24,6 +24,11 @@ REFUSED_BIND = (
     "--tls-certificate and --tls-key, or --behind-proxy where a proxy on this machine or network does TLS"
 )
 
+NO_ORIGIN = (
+    "api.origin is not set: judgements are signed with passkeys, which belong to the name the page is opened under. "
+    "Set it as browsers write it, e.g. api.origin: https://aiqyn.example"
+)
+
 
 SWITCH_SECONDS = 0.001
 """How long a thread keeps the interpreter while others wait for it: a request changes threads several times, and each
@@ -69,10 +74,12 @@ def serve(
     chosen_host = host or loaded.api.host
     if not (is_loopback(chosen_host) or tls or behind_proxy):
         fail(REFUSED_BIND.format(host=chosen_host))
+    if loaded.api.origin is None and (behind_proxy or not is_loopback(chosen_host)):
+        fail(NO_ORIGIN)
     chosen_port = loaded.api.port if port is None else port
     _check_tls(tls_certificate, tls_key)
     try:
-        with _with_bus(loaded, https=tls or behind_proxy) as settings:
+        with _with_bus(loaded, chosen_port, https=tls or behind_proxy) as settings:
             _check_free(chosen_host, chosen_port)
             _run(
                 settings,
@@ -121,7 +128,7 @@ def _check_free(host: str, port: int) -> None:
 
 
 @contextmanager
-def _with_bus(loaded: Config, *, https: bool) -> Iterator[Settings]:
+def _with_bus(loaded: Config, port: int, *, https: bool) -> Iterator[Settings]:
     """The service's settings; where no `redis.url` is set, over a private Redis that lives as long as it."""
     from dataclasses import replace
 
@@ -133,7 +140,7 @@ def _with_bus(loaded: Config, *, https: bool) -> Iterator[Settings]:
     from weights.catalog import load_catalog
     from weights.store import WeightStore
 
-    settings = settings_from(loaded, https=https)
+    settings = settings_from(loaded, https=https, port=port)
     if settings.redis_url is not None:
         yield settings
         return

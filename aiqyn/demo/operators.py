@@ -1,7 +1,8 @@
 """Scripted operators: plain HTTP clients that know what their screens show and the clip's ground truth.
 
-They sign in with their one-time password as a person would, look at every picture of a review, answer, and
-read what is revealed to them afterwards. They hold no key and import nothing of the service.
+They sign in with their one-time password as a person would and register a passkey, look at every picture of a
+review, answer, put the passkey to the answer, and read what is revealed to them afterwards. They import nothing of
+the service, and what they are asked to sign they read first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 import httpx
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator, page_origin, signed_answer
 from aiqyn.demo.footage.truth import GroundTruth
 from aiqyn.demo.likeness import PictureAlbum
 from vision.images import decode_image
@@ -77,16 +79,17 @@ class ScriptedOperator:
         """Not signed in yet; `address` is the service's, without a path."""
         self._http = httpx.Client(base_url=address, timeout=30)
         self._account = account
+        self._authenticator = SoftwareAuthenticator(page_origin(address))
         self._eyes = eyes
         self.answers: list[Given] = []
 
     def sign_in(self) -> None:
-        """Signs in and replaces the one-time password.
+        """Signs in, registers a passkey and replaces the one-time password.
 
         Raises:
             httpx.HTTPStatusError: the service refused.
         """
-        sign_in(self._http, self._account)
+        sign_in(self._http, self._account, self._authenticator)
 
     def work(self, stop: threading.Event) -> None:
         """Answers reviews as they come until `stop` is set.
@@ -114,7 +117,7 @@ class ScriptedOperator:
             raise ValueError(f"review {review_id} shows {len(shown)} pictures; nobody can judge that")
         answer = self._eyes.judge(review, shown[2])
         time.sleep(max(0.0, looked_enough - time.monotonic()))
-        self._write(f"/reviews/{review_id}/judgements", {"answer": answer})
+        judge(self._http, review_id, {"answer": answer}, self._authenticator)
         revealed = self._call("GET", f"/reviews/{review_id}/reveal").json()
         self.answers.append(Given(review_id, self._account.username, answer, revealed))
 
@@ -136,9 +139,14 @@ class Tokens(httpx.Auth):
         """`login` is what the service answered."""
         self._access, self._refresh = login["access_token"], login["refresh_token"]
 
+    @property
+    def header(self) -> str:
+        """What a client that writes its own requests sends as `Authorization`, for as long as it is good."""
+        return f"Bearer {self._access}"
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The request; once more with new tokens, where those it had were over."""
-        request.headers["Authorization"] = f"Bearer {self._access}"
+        request.headers["Authorization"] = self.header
         response = yield request
         if response.status_code != httpx.codes.UNAUTHORIZED:
             return
@@ -147,24 +155,71 @@ class Tokens(httpx.Auth):
         if renewed.status_code == httpx.codes.OK:
             login = renewed.json()
             self._access, self._refresh = login["access_token"], login["refresh_token"]
-            request.headers["Authorization"] = f"Bearer {self._access}"
+            request.headers["Authorization"] = self.header
             yield request
 
 
-def sign_in(http: httpx.Client, account: Account) -> None:
-    """Signs a client in for good: with the one-time password, a new password, and that one.
+def judge(
+    http: httpx.Client, review_id: str, given: dict[str, Any], authenticator: SoftwareAuthenticator
+) -> dict[str, Any]:
+    """Gives an answer, with a passkey put to what the service says it will be; returns what the service says.
+
+    Args:
+        http: signed in.
+        review_id: which review.
+        given: `answer`, and `reason` and `reason_code` where there are any.
+        authenticator: holds the passkey of the account.
+
+    Raises:
+        httpx.HTTPStatusError: the service refused.
+        ValueError: the challenge is not that of the statement.
+    """
+    path = f"{_API}/reviews/{review_id}/judgements"
+    response = http.post(f"{path}/options", json=given)
+    response.raise_for_status()
+    body = signed_answer(given, response.json(), authenticator)
+    taken = http.post(path, json=body, headers=_new_key())
+    taken.raise_for_status()
+    return dict(taken.json())
+
+
+def sign_in(
+    http: httpx.Client, account: Account, authenticator: SoftwareAuthenticator | None = None
+) -> Tokens:
+    """Signs a client in for good: with the one-time password, a passkey, a new password, and that one.
+
+    Returns the tokens the client goes on with.
+
+    Args:
+        http: keeps the cookie that marks a browser, as any client does.
+        account: whose one-time password was not used yet.
+        authenticator: keeps the passkey; one that is thrown away where the client does not judge.
 
     Raises:
         httpx.HTTPStatusError: the service refused.
     """
     password = secrets.token_urlsafe(18)
     _log_in(http, account.username, account.one_time_password)
+    _register(http, authenticator or SoftwareAuthenticator(page_origin(str(http.base_url))))
     http.post(f"{_API}/auth/password", json={"password": password}).raise_for_status()
-    _log_in(http, account.username, password)
+    return _log_in(http, account.username, password)
 
 
-def _log_in(http: httpx.Client, username: str, password: str) -> None:
+def _register(http: httpx.Client, authenticator: SoftwareAuthenticator) -> None:
+    asked = http.post(f"{_API}/passkeys/options")
+    asked.raise_for_status()
+    body = {"label": "demo", "credential": authenticator.create(asked.json()["creation"])}
+    http.post(f"{_API}/passkeys", json=body, headers=_new_key()).raise_for_status()
+
+
+def _new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def _log_in(http: httpx.Client, username: str, password: str) -> Tokens:
     http.auth = httpx.Auth()  # none: what is there may be of an earlier login
     response = http.post(f"{_API}/auth/login", json={"username": username, "password": password})
     response.raise_for_status()
-    http.auth = Tokens(response.json())
+    tokens = Tokens(response.json())
+    http.auth = tokens
+    return tokens

@@ -25,6 +25,7 @@ from aiqyn.errors import StackError
 from api.keys.store import KeyStore
 from pipelines.acl import API_USER, WorkerAccount, worker_user
 from pipelines.config import Config
+from pipelines.config_origin import local_origin
 from weights.store import WeightStore
 
 READY_TIMEOUT_SECONDS = 60.0
@@ -75,8 +76,13 @@ class EmbeddedStack:
 
     @property
     def address(self) -> str:
-        """Of the API and the page."""
+        """Of the API, for programs."""
         return f"http://{self._config.api.host}:{self._config.api.port}"
+
+    @property
+    def page(self) -> str:
+        """Of the page, for browsers: they make passkeys for names, not for addresses."""
+        return self._config.api.origin or local_origin(self._config.api.port, https=False)
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)

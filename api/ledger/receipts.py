@@ -58,6 +58,8 @@ class ReceiptJudgement:
         answered_at: when; aware.
         reason: what she wrote; None where she wrote nothing.
         reason_code: the word she chose; None where she chose none.
+        webauthn: what her passkey was put to and what it gave; `api.ledger.assertions.verify_judgement` checks it.
+            None only for an answer from before judgements were signed.
     """
 
     judge: str
@@ -65,6 +67,7 @@ class ReceiptJudgement:
     answered_at: datetime
     reason: str | None = None
     reason_code: str | None = None
+    webauthn: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class ReceiptContent:
         judgements: the answers that confirmed it.
         policy: by which rule.
         ledger: where the log holds it.
+        presentation: what the judges were shown, in the words their passkeys were put to.
     """
 
     receipt_id: uuid.UUID
@@ -118,6 +122,7 @@ class ReceiptContent:
     judgements: tuple[ReceiptJudgement, ...]
     policy: ReceiptPolicy
     ledger: LedgerPlace
+    presentation: dict[str, Any] | None = None
 
 
 def build_receipt(content: ReceiptContent, key: SigningKey) -> str:
@@ -147,6 +152,7 @@ def receipt_claims(content: ReceiptContent) -> dict[str, Any]:
             "signature": event["signature"],
         },
         "evidence": [{name: item[name] for name in _EVIDENCE_FIELDS} for item in event["evidence"]],
+        "presentation": content.presentation,
         "judgements": [
             {
                 "judge": one.judge,
@@ -154,7 +160,7 @@ def receipt_claims(content: ReceiptContent) -> dict[str, Any]:
                 "answered_at": _rfc3339(one.answered_at),
                 "reason": one.reason,
                 "reason_code": one.reason_code,
-                "webauthn": None,
+                "webauthn": one.webauthn,
             }
             for one in content.judgements
         ],

@@ -80,6 +80,23 @@ class ReasonCode(StrEnum):
     POOR_REFERENCE = "poor_reference"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Proof:
+    """How a judgement was proved; enough for anybody with the passkey's public key to check it again.
+
+    Attributes:
+        authenticator: the pseudonym of the passkey.
+        device_id: SHA-256 of what marks the browser it was given in.
+        statement: the text the passkey was put to; see `api.review.statement`.
+        assertion: what the authenticator gave for it, as it is kept.
+    """
+
+    authenticator: str
+    device_id: str
+    statement: str
+    assertion: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One answer by one person.
@@ -93,6 +110,7 @@ class Judgement:
         reason: in her words, where she gave one.
         reason_code: in a word that can be counted, where she gave one.
         withdrawn_at: when she took it back: it stays in the records and counts for nothing; None: it stands.
+        proof: None only in records from before judgements were proved; the database takes no new one without.
     """
 
     account_id: str
@@ -103,6 +121,17 @@ class Judgement:
     reason: str | None = None
     reason_code: ReasonCode | None = None
     withdrawn_at: datetime | None = None
+    proof: Proof | None = None
+
+    @property
+    def authenticator(self) -> str | None:
+        """The pseudonym of the passkey it was given with."""
+        return self.proof.authenticator if self.proof else None
+
+    @property
+    def device_id(self) -> str | None:
+        """Which browser it was given in."""
+        return self.proof.device_id if self.proof else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +173,30 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who wants to answer."""
+    """Who wants to answer.
+
+    Attributes:
+        account_id: the pseudonym of the person.
+        session_id: the login she comes through.
+        role: what her account is for.
+        device_id: the browser she comes with.
+        authenticator: the passkey she proves it with; None as long as she has not.
+    """
 
     account_id: str
     session_id: str
     role: Role
+    device_id: str | None = None
+    authenticator: str | None = None
+
+
+def shared_means(one: Judge | Judgement, other: Judgement) -> str | None:
+    """What two answers have in common that two people do not: `authenticator` or `device`; None where nothing."""
+    if one.authenticator is not None and one.authenticator == other.authenticator:
+        return "authenticator"
+    if one.device_id is not None and one.device_id == other.device_id:
+        return "device"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from api.review.cases import Case, Involvement, Judge, Role
+from api.review.cases import Case, Involvement, Judge, Role, shared_means
 from api.review.errors import AlreadyJudgedError, NotEntitledError, TooSoonError
 from api.review.policies import ReviewPolicy
 
@@ -61,13 +61,34 @@ def check_first_answer(case: Case, judge: Judge) -> None:
             raise AlreadyJudgedError("this account has already judged this candidate")
 
 
+def check_apart(case: Case, judge: Judge) -> None:
+    """Lets those through whose passkey and browser have not been used for this case.
+
+    Nothing is said about who used them, when, or for what answer. The physical machine does not count.
+
+    Raises:
+        NotEntitledError: they have, in this round or an earlier one.
+    """
+    for earlier in case.judgements:
+        shared = shared_means(judge, earlier)
+        if shared is not None:
+            raise NotEntitledError(f"same_{shared}", _SHARED[shared])
+
+
+_SHARED = {
+    "authenticator": "this passkey has been used for this candidate",
+    "device": "this browser has been used for this candidate: work in one of your own",
+}
+
+
 def check_may_judge(case: Case, judge: Judge, involvement: Involvement) -> None:
     """All of the above, in the order in which the reasons should be told.
 
     Raises:
-        NotEntitledError: see `check_role`, `check_uninvolved`.
+        NotEntitledError: see `check_role`, `check_uninvolved`, `check_apart`.
         AlreadyJudgedError: see `check_first_answer`.
     """
     check_role(judge.role)
     check_first_answer(case, judge)
     check_uninvolved(judge, involvement)
+    check_apart(case, judge)

@@ -17,6 +17,7 @@ from api.review.cases import (
     Resolution,
     State,
     Truth,
+    shared_means,
 )
 from api.review.errors import AlreadyJudgedError, NotOpenError
 from api.review.policies import ReviewPolicy
@@ -38,7 +39,7 @@ def record_answer(case: Case, judgement: Judgement, policy: ReviewPolicy, draw: 
         The case with the answer recorded and its new state.
 
     Raises:
-        AlreadyJudgedError: the account, or the session, has answered before, in any round.
+        AlreadyJudgedError: the account, session, passkey or browser has answered before, in any round.
         NotOpenError: no answer is awaited.
     """
     if has_judged(case, judgement):
@@ -52,9 +53,11 @@ def record_answer(case: Case, judgement: Judgement, policy: ReviewPolicy, draw: 
 
 
 def has_judged(case: Case, judgement: Judgement) -> bool:
-    """Whether the account or the session behind `judgement` has answered this case before."""
+    """Whether account, session, passkey or browser behind `judgement` have answered this case before."""
     return any(
-        judgement.account_id == earlier.account_id or judgement.session_id == earlier.session_id
+        judgement.account_id == earlier.account_id
+        or judgement.session_id == earlier.session_id
+        or shared_means(judgement, earlier) is not None
         for earlier in case.judgements
     )
 
@@ -138,7 +141,12 @@ def confirming(case: Case) -> tuple[Judgement, Judgement]:
     sessions = {item.session_id for item in current}
     agreed = all(item.answer is Answer.SAME_PERSON for item in current)
     apart = len(people) == len(sessions) == len(current) == JUDGES_NEEDED
-    if case.is_control or case.is_reexamination or not (agreed and apart):
+    if (
+        case.is_control
+        or case.is_reexamination
+        or not (agreed and apart)
+        or shared_means(*current) is not None
+    ):
         raise NotOpenError("a confirmation needs two people who both said *same person*")
     return current[0], current[1]
 

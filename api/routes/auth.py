@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from api.convert import login_out, me_out
 from api.deps import Active, LoggedIn, LoginAddress, ServicesDep, login_address
+from api.devices import Marked
 from api.peers import PEER
 from api.problems import documented
 from api.schemas import LoginIn, LoginOut, Me, PasswordIn
@@ -25,9 +26,11 @@ def list_login_ways(services: ServicesDep) -> LoginWays:
 
 
 @router.post("/auth/login", responses=documented(401))
-def login(body: LoginIn, address: LoginAddress, services: ServicesDep) -> LoginOut:
-    """Gives an access token and a refresh token for user name and password."""
-    return login_out(services.logins.login(body.username, body.password, address))
+def login(body: LoginIn, address: LoginAddress, services: ServicesDep, browser: Marked) -> LoginOut:
+    """Gives an access token and a refresh token for user name and password, and the browser its mark."""
+    made = services.logins.login(body.username, body.password, address, device_id=browser.device_id)
+    browser.keep(secure=services.settings.party.secure)
+    return login_out(made)
 
 
 @router.post("/auth/refresh", dependencies=GATED, responses=documented(401))
@@ -44,16 +47,20 @@ def begin_oidc(services: ServicesDep) -> OidcBegun:
 
 
 @router.post("/auth/oidc/finish", dependencies=GATED, responses=documented(401, 403, 503))
-def finish_oidc(body: OidcFinish, services: ServicesDep) -> LoginOut:
-    """Ends a login at the identity provider: tokens for the account with its subject."""
-    return login_out(services.oidc.finish(body.code, body.state, body.binding))
+def finish_oidc(body: OidcFinish, services: ServicesDep, browser: Marked) -> LoginOut:
+    """Ends a login at the identity provider: tokens for the account with its subject, and the browser's mark."""
+    made = services.oidc.finish(body.code, body.state, body.binding, browser.device_id)
+    browser.keep(secure=services.settings.party.secure)
+    return login_out(made)
 
 
 @router.post("/auth/proxy", dependencies=GATED, responses=documented(401, 403))
-def login_by_proxy(request: Request, services: ServicesDep) -> LoginOut:
+def login_by_proxy(request: Request, services: ServicesDep, browser: Marked) -> LoginOut:
     """Gives tokens to whom the proxy in front names; only it can ask, and only where that is switched on."""
     peer = request.scope.get(PEER) or request.client
-    return login_out(services.proxy_logins.login(peer[0] if peer else None, request.headers))
+    made = services.proxy_logins.login(peer[0] if peer else None, request.headers, browser.device_id)
+    browser.keep(secure=services.settings.party.secure)
+    return login_out(made)
 
 
 @router.post("/auth/password", status_code=204, responses=documented(401, 409))

@@ -7,13 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from api.convert import reveal_out, review_out
+from api.convert_passkeys import assertion_of, proof_options_out
 from api.deps import Cursor, IdempotencyKey, Limit, Operator, ServicesDep
 from api.desk import AnswerGiven
+from api.devices import DeviceId
 from api.pagination import read_review_cursor, review_cursor
 from api.problems import documented
+from api.proofs import JudgementProof
 from api.replays import WriteRequest
-from api.schemas import JudgementIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
+from api.schemas import AnswerIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
 from api.schemas_after import UndoIn, UndoOut
+from api.schemas_passkeys import JudgementIn, ProofOptionsOut
 
 router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
 
@@ -40,15 +44,30 @@ def get_review(review_id: ReviewId, principal: Operator, services: ServicesDep) 
     return review_out(services.desk.review(principal, review_id))
 
 
+@router.post("/{review_id}/judgements/options", responses=documented(401, 403, 404, 409))
+def judgement_options(
+    review_id: ReviewId, body: AnswerIn, principal: Operator, services: ServicesDep
+) -> ProofOptionsOut:
+    """What this operator has to put her passkey to, before just this answer of hers is taken."""
+    given = AnswerGiven(body.answer, body.reason, body.reason_code)
+    return proof_options_out(services.desk.ask_proof(principal, review_id, given))
+
+
 @router.post("/{review_id}/judgements", status_code=201, responses=documented(400, 401, 403, 404, 409))
 def judge(
-    review_id: ReviewId, body: JudgementIn, principal: Operator, services: ServicesDep, key: IdempotencyKey
+    review_id: ReviewId,
+    body: JudgementIn,
+    principal: Operator,
+    services: ServicesDep,
+    key: IdempotencyKey,
+    device: DeviceId,
 ) -> JudgementOut:
     """Takes this operator's one answer. The same key again gives the same result and no second answer."""
     action = f"POST /reviews/{review_id}/judgements"
     request = WriteRequest.of(principal.account_id, key, action, body.model_dump(mode="json"))
     given = AnswerGiven(body.answer, body.reason, body.reason_code)
-    return JudgementOut.model_validate(services.desk.judge(principal, review_id, given, request))
+    proof = JudgementProof(None if body.assertion is None else assertion_of(body.assertion), device)
+    return JudgementOut.model_validate(services.desk.judge(principal, review_id, given, proof, request))
 
 
 @router.post("/{review_id}/undo", responses=documented(400, 401, 403, 404, 409))

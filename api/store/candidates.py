@@ -15,12 +15,14 @@ from api.review.cases import (
     Case,
     Involvement,
     Judgement,
+    Proof,
     ReasonCode,
     Resolution,
     State,
     Truth,
 )
 from api.review.scopes import Scope
+from api.review.statement import statement_digest
 from api.store.models import (
     Account,
     CandidateRecord,
@@ -95,7 +97,14 @@ class CandidateRepository:
         self._session.flush()
 
     def add_judgement(self, candidate_id: str, judgement: Judgement) -> None:
-        """Keeps an answer; the database refuses a second one by the same account or session."""
+        """Keeps an answer; the database refuses a second one by the same account, session, passkey or browser.
+
+        Raises:
+            ValueError: it is not proved; nothing is kept.
+        """
+        proof = judgement.proof
+        if proof is None:
+            raise ValueError("a judgement is kept with the assertion that proves it, or not at all")
         self._session.add(
             JudgementRecord(
                 judgement_id=secrets.token_hex(16),
@@ -107,6 +116,11 @@ class CandidateRepository:
                 reason_code=judgement.reason_code,
                 reason=judgement.reason,
                 answered_at=judgement.answered_at,
+                authenticator=proof.authenticator,
+                device_id=proof.device_id,
+                statement=proof.statement,
+                statement_sha256=statement_digest(proof.statement).hex(),
+                assertion=proof.assertion,
             )
         )
         self._session.flush()
@@ -268,4 +282,11 @@ def _judgement(row: JudgementRecord, withdrawn_at: datetime | None) -> Judgement
         reason=row.reason,
         reason_code=None if row.reason_code is None else ReasonCode(row.reason_code),
         withdrawn_at=withdrawn_at,
+        proof=_proof(row),
     )
+
+
+def _proof(row: JudgementRecord) -> Proof | None:
+    if row.authenticator is None or row.device_id is None or row.statement is None or row.assertion is None:
+        return None  # from before judgements were proved
+    return Proof(row.authenticator, row.device_id, row.statement, dict(row.assertion))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -24,9 +25,10 @@ from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
 from api.review.scopes import Scope
+from api.review.statement import presentation_document
+from api.store.asking import Asking
 from api.store.claims import has_room
 from api.store.models import (
-    Account,
     CandidateRecord,
     Deployment,
     Disclosure,
@@ -36,6 +38,7 @@ from api.store.models import (
     Review,
     ReviewListing,
     Subject,
+    SubjectReference,
 )
 from api.store.models.base import UtcDateTime, table_of
 from api.store.models.reviews import WAITING
@@ -167,35 +170,48 @@ class ReviewRepository:
         claimed_at = self._claims([review])[review.review_id]
         return picture if _is_shown(picture, claimed_at or now) else None
 
+    def document(self, review: Review, now: datetime) -> dict[str, Any]:
+        """What a review shows as its judges sign it: as at the first claim, or as now."""
+        shown = self.load([review], now)[0]
+        wanted = [picture.source.reference_id for picture in shown.references]
+        rows = self._session.execute(
+            select(SubjectReference.reference_id, SubjectReference.portrait_sealed).where(
+                SubjectReference.reference_id.in_(wanted)
+            )
+        )
+        portraits = {
+            reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows.all()
+        }
+        return presentation_document(shown, portraits)
+
     def open_for(
-        self, account: Account, scope: Scope, now: datetime, after: QueuePosition | None, limit: int
+        self, asking: Asking, now: datetime, after: QueuePosition | None, limit: int
     ) -> Sequence[Review]:
-        """Reviews the account may answer now, oldest first.
+        """Reviews she may answer now, oldest first.
 
         Nothing but age orders them; what is left out is what she answered, was told about, had a part in
-        listing, or has no right to, and what as many others have open as it needs judges.
+        listing, was answered in this browser, or has no right to, and what as many others have open as it needs judges.
 
         Args:
-            account: an operator's.
-            scope: her rights.
+            asking: an operator.
             now: reviews queued later are not there yet.
             after: where the page before ended.
             limit: rows at most.
         """
-        query = _open_within(scope).order_by(*_PLACE).limit(limit)
+        query = _open_within(asking.scope).order_by(*_PLACE).limit(limit)
         if after is not None:
             query = query.where(tuple_(*_PLACE) > tuple_(*after))
-        return self._session.scalars(query, _asked_by(account, now)).all()
+        return self._session.scalars(query, asking.bound(now)).all()
 
     def waiting(self, now: datetime, limit: int) -> Sequence[Review]:
         """Reviews of real candidates an answer is awaited for, whoever may give it, oldest first."""
         real = _answerable().where(CandidateRecord.control_id.is_(None)).order_by(*_PLACE).limit(limit)
         return self._session.scalars(real, {"now": now}).all()
 
-    def is_open_for(self, account: Account, scope: Scope, review_id: str, now: datetime) -> bool:
-        """Whether the account may answer this review now."""
-        query = _open_within(scope).where(Review.review_id == review_id)
-        return self._session.scalars(query, _asked_by(account, now)).first() is not None
+    def is_open_for(self, asking: Asking, review_id: str, now: datetime) -> bool:
+        """Whether she may answer this review now."""
+        query = _open_within(asking.scope).where(Review.review_id == review_id)
+        return self._session.scalars(query, asking.bound(now)).first() is not None
 
     def lock(self, review_ids: Collection[str]) -> None:
         """Lets nobody revise the candidates of these reviews until this transaction ends."""
@@ -309,10 +325,12 @@ def _open_within(scope: Scope) -> Select[Review]:
 
 
 def _uninvolved() -> list[ColumnElement[bool]]:
-    """Conditions on reviews: the account `:account_id`, called `:username`, had no part in them."""
+    """Conditions on reviews: the account `:account_id`, called `:username`, in `:device_id` had no part in them."""
     account_id, username = bindparam("account_id", type_=String()), bindparam("username", type_=String())
+    device_id = bindparam("device_id", type_=String())
     answered = exists().where(
-        JudgementRecord.candidate_id == Review.candidate_id, JudgementRecord.account_id == account_id
+        JudgementRecord.candidate_id == Review.candidate_id,
+        or_(JudgementRecord.account_id == account_id, JudgementRecord.device_id == device_id),
     )
     told = exists().where(Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account_id)
     # A renewal has a requester and an authoriser of its own. Not correlated: an operator hardly ever has any.
@@ -335,10 +353,6 @@ def _uninvolved() -> list[ColumnElement[bool]]:
 
 _OPEN_FOR: Final = _answerable().where(*_uninvolved())
 """Made once: to make it takes longer than to run it."""
-
-
-def _asked_by(account: Account, now: datetime) -> dict[str, object]:
-    return {"now": now, "account_id": account.account_id, "username": account.username}
 
 
 def _is_shown(evidence: PresentedEvidence, at: datetime) -> bool:

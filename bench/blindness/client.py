@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
-from aiqyn.demo.operators import Account, sign_in
+from aiqyn.demo.authenticator import SoftwareAuthenticator
+from aiqyn.demo.operators import Account, judge, sign_in
+from api.relying_party import RelyingParty
 
 _API: Final = "/api/v1"
 
@@ -27,15 +28,17 @@ class Answered:
 class Operator:
     """One operator's client: her own connection and login."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx.Client, authenticator: SoftwareAuthenticator) -> None:
         self._http = http
+        self._authenticator = authenticator
 
     @classmethod
     def signed_in(cls, address: str, username: str, one_time_password: str) -> Operator:
         """With a fresh login."""
         http = httpx.Client(base_url=address, timeout=30)
-        sign_in(http, Account(username, one_time_password))
-        return cls(http)
+        authenticator = SoftwareAuthenticator(RelyingParty().origin)
+        sign_in(http, Account(username, one_time_password), authenticator)
+        return cls(http, authenticator)
 
     def get(self, path: str) -> Answered:
         """A response, and how long it took."""
@@ -65,16 +68,18 @@ class Operator:
 
     def answer(self, review_id: str, answer: str) -> int:
         """Answers; returns the status."""
-        response = self._http.post(
-            f"{_API}/reviews/{review_id}/judgements",
-            json={"answer": answer},
-            headers={"Idempotency-Key": str(uuid.uuid4())},
-        )
-        return response.status_code
+        try:
+            judge(self._http, review_id, {"answer": answer}, self._authenticator)
+        except httpx.HTTPStatusError as refused:
+            return refused.response.status_code
+        return int(httpx.codes.CREATED)
 
     def another_window(self) -> Operator:
-        """A further connection with the same login."""
-        return Operator(httpx.Client(base_url=self._http.base_url, headers=self._http.headers, timeout=30))
+        """A further connection with the same login, in the same browser."""
+        http = httpx.Client(
+            base_url=self._http.base_url, auth=self._http.auth, cookies=self._http.cookies, timeout=30
+        )
+        return Operator(http, self._authenticator)
 
     def close(self) -> None:
         """Closes the connection."""

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator, page_origin, signed_answer
 from aiqyn.demo.operators import sign_in
 from aiqyn.embedded.redis_server import RedisServer
 from api.review.cases import Role
@@ -34,18 +35,20 @@ class Person:
 
     Attributes:
         account_id: her pseudonym.
-        headers: what her client sends with each request.
+        authenticator: holds her passkey; several windows use it, so it does not count.
+        signed: answers she has signed, by the key they are sent under.
     """
 
     username: str
     account_id: str
     address: str
-    headers: dict[str, str]
+    authenticator: SoftwareAuthenticator = field(repr=False)
     http: httpx.Client = field(repr=False)
+    signed: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def another(self) -> Person:
-        """The same login over a connection of its own."""
-        http = httpx.Client(base_url=self.address, headers=self.headers, timeout=60)
+        """The same login in the same browser over a connection of its own."""
+        http = httpx.Client(base_url=self.address, auth=self.http.auth, cookies=self.http.cookies, timeout=60)
         return replace(self, http=http)
 
     def get(self, path: str) -> httpx.Response:
@@ -58,8 +61,14 @@ class Person:
         return self.http.post(API + path, json=dict(body), headers=headers)
 
     def answer(self, review_id: str, answer: str, key: str) -> httpx.Response:
-        """Her answer to a review: all a judgement needs of a client is done here."""
-        return self.post(f"/reviews/{review_id}/judgements", {"answer": answer}, key)
+        """Her answer to a review, signed once for each key; or why she may not sign it."""
+        path, given = f"/reviews/{review_id}/judgements", {"answer": answer}
+        if key not in self.signed:
+            asked = self.post(f"{path}/options", given)
+            if asked.status_code != httpx.codes.OK:
+                return asked
+            self.signed[key] = signed_answer(given, asked.json(), self.authenticator)
+        return self.post(path, self.signed[key], key)
 
 
 @dataclass(slots=True)
@@ -130,7 +139,8 @@ def judging_site(
 
 def _signed_in(here: JudgingSite, name: str) -> Person:
     http = httpx.Client(base_url=here.site.address, timeout=60)
-    sign_in(http, here.site.people[name])
+    authenticator = SoftwareAuthenticator(page_origin(here.site.address), counting=False)
+    sign_in(http, here.site.people[name], authenticator)
     with here.records.database.read() as session:
         account_id = session.scalars(select(Account.account_id).where(Account.username == name)).one()
-    return Person(name, account_id, here.site.address, dict(http.headers), http)
+    return Person(name, account_id, here.site.address, authenticator, http)

@@ -24,6 +24,7 @@ OPEN_ROUTES = {
     "/.well-known/jwks.json",
 }
 KEYED = {
+    "/api/v1/passkeys",
     "/api/v1/reviews/{review_id}/judgements",
     "/api/v1/reviews/{review_id}/undo",
     "/api/v1/candidates/{candidate_id}/resolution",

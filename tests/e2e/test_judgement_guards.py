@@ -19,6 +19,7 @@ from api.review.cases import Case, Judge, Judgement, State
 from api.review.errors import AlreadyJudgedError
 from api.store import candidates as candidate_store
 from api.store.models import Account, CandidateRecord, OutboxEvent, Receipt
+from tests import unproved
 from tests.api_client import Clients, FakeClock
 
 SAME = "same_person"
@@ -73,8 +74,9 @@ def two_sessions_of_one_operator(clients: Clients) -> None:
 def a_replayed_request(clients: Clients) -> None:
     review_id = take_a_candidate(clients)
     person = clients.login("aigul")
+    body = person.prepared(review_id, SAME)
     for _ in range(3):
-        response = person.answer(review_id, SAME, key="captured-off-the-wire")
+        response = person.post(f"/reviews/{review_id}/judgements", body, key="captured-off-the-wire")
         assert response.status_code in {201, 409}
 
 
@@ -157,8 +159,10 @@ def test_two_people_apart_do_confirm(clients: Clients) -> None:
 
 
 def no_limit_per_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "check_first_answer", lambda _case, _judge: None)
+    for guard in ("check_first_answer", "check_apart"):
+        monkeypatch.setattr(guards, guard, lambda _case, _judge: None)
     monkeypatch.setattr(machine, "has_judged", lambda _case, _judgement: False)
+    monkeypatch.setattr(machine, "shared_means", lambda _one, _other: None)
 
 
 def a_limit_per_session_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +173,7 @@ def a_limit_per_session_only(monkeypatch: pytest.MonkeyPatch) -> None:
         if same_session(case, judge):
             raise AlreadyJudgedError("already")
 
+    no_limit_per_account(monkeypatch)
     monkeypatch.setattr(guards, "check_first_answer", check)
     monkeypatch.setattr(machine, "has_judged", same_session)
 
@@ -181,6 +186,7 @@ def replays_are_new_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     no_limit_per_account(monkeypatch)
     monkeypatch.setattr("api.desk.replayed", lambda _session, _request: None)
     monkeypatch.setattr("api.desk.keep_result", lambda *_: None)
+    unproved.signed_any_number_of_times(monkeypatch)
 
 
 def involvement_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,6 +333,7 @@ def _waiting_candidates(clients: Clients) -> list[dict[str, str]]:
             "camera_id": "gate",
             "kind": "privacy_mask",
             "version": "1",
+            "passkey_id": "pky_of_nobody",
         }
         filed = overseer.post("/complaints", {"candidate_id": one["candidate_id"]})
         one["complaint_id"] = filed.json()["complaint_id"]

@@ -16,6 +16,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, Playwright, Response
 
 from api.app import create_app
+from api.relying_party import RelyingParty
 from api.review.policies import ReviewPolicy
 from tests.seeds import Seeded, seed
 
@@ -32,6 +33,16 @@ BROWSER_FLAGS = (
 OWN_PASSWORD = "seven storks over the steppe"  # of drawn people in a folder that is thrown away
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "console"
 OPERATORS = ("aigul", "daniyar", "marat")
+PASSKEY_BUTTON = "Register a passkey"
+KEY_RING = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+"""Chromium's own virtual authenticator, with somebody before it whom it recognises."""
 
 
 @dataclass(repr=False)
@@ -63,8 +74,10 @@ def running_service(
         fixed: further settings.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    further = settings(address) if settings else {}
+    address = (
+        f"http://localhost:{listener.getsockname()[1]}"  # passkeys are made for names, not for addresses
+    )
+    further = {"party": RelyingParty(address)} | (settings(address) if settings else {})
     names = (*OPERATORS, "saule")
     seeded = seed(folder, policy=policy, usernames=names, run_background=True, **further, **fixed)
     config = uvicorn.Config(create_app(seeded.services), log_level="error", ws="none", lifespan="on")
@@ -87,6 +100,32 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=program, args=list(BROWSER_FLAGS))
 
 
+class KeyRing:
+    """A virtual authenticator in one browser window."""
+
+    def __init__(self, page: Page) -> None:
+        self._protocol = page.context.new_cdp_session(page)
+        self._protocol.send("WebAuthn.enable")
+        added = self._protocol.send("WebAuthn.addVirtualAuthenticator", {"options": KEY_RING})
+        self._id = added["authenticatorId"]
+
+    def credentials(self) -> list[dict[str, Any]]:
+        """What it holds, private keys and all."""
+        held = self._protocol.send("WebAuthn.getCredentials", {"authenticatorId": self._id})
+        return list(held["credentials"])
+
+    def replace(self, credential: dict[str, Any]) -> None:
+        """Exchanges all it holds for one credential."""
+        self._protocol.send("WebAuthn.clearCredentials", {"authenticatorId": self._id})
+        held = {"authenticatorId": self._id, "credential": credential}
+        self._protocol.send("WebAuthn.addCredential", held)
+
+    def recognise(self, *, user: bool) -> None:
+        """Whether it recognises who is before it from now on."""
+        seen = {"authenticatorId": self._id, "isUserVerified": user}
+        self._protocol.send("WebAuthn.setUserVerified", seen)
+
+
 @dataclass(repr=False)
 class Seat:
     """One operator at one browser window of her own.
@@ -96,22 +135,20 @@ class Seat:
         heard: every text the service sent to it, with its address.
         asked: every request it made: method and address.
         complaints: what the browser's console or a script complained about.
+        key_ring: her authenticator, over the browser's own protocol.
     """
 
     page: Page
     service: Service
+    key_ring: KeyRing
     heard: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def enter(self, username: str) -> None:
-        """Opens the page, logs in and replaces the one-time password, by keyboard alone."""
+        """Opens the page, logs in, registers a passkey and replaces the one-time password, by keyboard alone."""
+        self.knock(username)
         page = self.page
-        page.goto(self.service.address)
-        page.wait_for_selector("input[name=username]")
-        page.keyboard.type(username)
-        page.keyboard.press("Tab")
-        page.keyboard.type(self.service.one_time_password(username))
         page.keyboard.press("Enter")
         page.wait_for_selector("input[name=new]")
         page.keyboard.type(OWN_PASSWORD)
@@ -119,6 +156,24 @@ class Seat:
         page.keyboard.type(OWN_PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector("#account .username")
+
+    def enter_again(self, username: str) -> None:
+        """Logs in with her own password."""
+        self.page.fill("input[name=username]", username)
+        self.page.fill("input[name=password]", OWN_PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector("#account .username")
+
+    def knock(self, username: str) -> None:
+        """Opens the page and logs in with the one-time password: she is asked for a passkey."""
+        page = self.page
+        page.goto(self.service.address)
+        page.wait_for_selector("input[name=username]")
+        page.keyboard.type(username)
+        page.keyboard.press("Tab")
+        page.keyboard.type(self.service.one_time_password(username))
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name=PASSKEY_BUTTON).wait_for()
 
     def open_oldest(self) -> None:
         """From the queue to the oldest review, with every picture on the screen."""
@@ -145,7 +200,7 @@ class Seat:
 
     def judgements(self) -> int:
         """Answers that were sent."""
-        return sum(line.startswith("POST") and "/judgements" in line for line in self.asked)
+        return sum(line.startswith("POST") and line.endswith("/judgements") for line in self.asked)
 
     def screenshot(self, name: str) -> Path:
         """Writes out/console/NAME.png, which git ignores."""
@@ -176,7 +231,7 @@ def seat(
     width, height = size_wh
     context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
     page = context.new_page()
-    taken = Seat(page, service)
+    taken = Seat(page, service, KeyRing(page))
     page.on("request", lambda request: taken.asked.append(f"{request.method} {request.url}"))
     if not leaves:
         page.on("response", lambda response: taken.heard.append(_text_of(response)))

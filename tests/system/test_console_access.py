@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.system.console_desk import Seat, Service, launch, running_service, seat
+from tests.system.console_desk import PASSKEY_BUTTON, Seat, Service, launch, running_service, seat
 
 pytestmark = pytest.mark.system
 
@@ -68,6 +68,9 @@ def test_axe_finds_nothing_on_the_way_in(browser: Browser, service: Service) -> 
         assert violations(taken.page) == []
         taken.page.fill("input[name=password]", service.one_time_password("saule"))
         taken.page.keyboard.press("Enter")
+        taken.page.get_by_role("button", name=PASSKEY_BUTTON).wait_for()
+        assert violations(taken.page) == []
+        taken.page.get_by_role("button", name="Go on without one").click()
         taken.page.wait_for_selector("input[name=new]")
         assert violations(taken.page) == []
 

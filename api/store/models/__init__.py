@@ -24,6 +24,7 @@ from api.store.models.lists import (
 )
 from api.store.models.log import IdempotentResult, LedgerEntry, LedgerHead, OutboxEvent, Receipt
 from api.store.models.overlays import Overlay
+from api.store.models.passkeys import Passkey, WebAuthnChallenge
 from api.store.models.people import (
     Account,
     AccountRequest,
@@ -83,6 +84,7 @@ __all__ = [
     "OidcFlow",
     "OutboxEvent",
     "Overlay",
+    "Passkey",
     "PresentedEvidence",
     "Receipt",
     "Reexamination",
@@ -99,4 +101,5 @@ __all__ = [
     "SubjectReference",
     "UnderstaffedPeriod",
     "Watchlist",
+    "WebAuthnChallenge",
 ]

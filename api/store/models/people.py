@@ -88,7 +88,9 @@ class Grant(Base):
 
 
 class LoginSession(Base):
-    """One login, from getting in to leaving; of its access token only the SHA-256 is kept.
+    """One login, from getting in to leaving.
+
+    Of its access token, and of what marks the browser it began in, only the SHA-256 is kept.
 
     `expires_at` is the access token's end, `ends_at` that of the login however often it is refreshed.
     """
@@ -103,6 +105,7 @@ class LoginSession(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime())
     how: Mapped[str] = mapped_column(String(16))
+    device_id: Mapped[str | None] = mapped_column(String(64))
 
 
 class RefreshToken(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.review.controls import ControlSource
@@ -114,12 +114,15 @@ class ReviewListing(Base):
 
 
 class JudgementRecord(Base):
-    """An answer. One per candidate and account, whatever tab, session or round; never changed."""
+    """An answer. One per candidate and account, passkey, browser or session, in whatever round; never changed."""
 
     __tablename__ = "judgements"
     __table_args__ = (
         UniqueConstraint("candidate_id", "account_id"),
         UniqueConstraint("candidate_id", "session_id"),
+        Index("uq_judgements_candidate_id_authenticator", "candidate_id", "authenticator", unique=True),
+        Index("uq_judgements_candidate_id_device_id", "candidate_id", "device_id", unique=True),
+        Index("uq_judgements_statement_sha256", "statement_sha256", unique=True),
     )
 
     judgement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -131,6 +134,12 @@ class JudgementRecord(Base):
     reason_code: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(500))
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    # Empty in judgements from before they were proved; a trigger takes no new one without.
+    authenticator: Mapped[str | None] = mapped_column(String(64))
+    device_id: Mapped[str | None] = mapped_column(String(64))
+    statement: Mapped[str | None] = mapped_column(Text())
+    statement_sha256: Mapped[str | None] = mapped_column(String(64))
+    assertion: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Disclosure(Base):

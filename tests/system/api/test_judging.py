@@ -27,8 +27,10 @@ from tests.unit.api.test_clockwork import judged_same
 pytestmark = pytest.mark.system
 
 JUDGED_AGAIN = """
-    INSERT INTO judgements
-    SELECT 'j', x.candidate_id, j.account_id, 's', 0, 'same_person', NULL, x.ordered_at, NULL
+    INSERT INTO judgements (judgement_id, candidate_id, account_id, session_id, round, answer, answered_at,
+        authenticator, device_id, statement, statement_sha256, assertion)
+    SELECT 'j', x.candidate_id, j.account_id, j.session_id, 0, 'same_person', x.ordered_at,
+        j.authenticator, j.device_id, j.statement, 'another', j.assertion
     FROM reexaminations x JOIN judgements j ON j.candidate_id = x.original_id
 """
 PLAN = StormPlan(clients=40, operators=6, candidates=20, seconds=5.0)

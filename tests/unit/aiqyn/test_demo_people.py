@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import update
 
+from aiqyn.demo.authenticator import SoftwareAuthenticator
 from aiqyn.demo.operators import sign_in
 from aiqyn.demo.people import AUTHORISER, add_people
 from api.keys.store import KeyStore
@@ -28,10 +29,10 @@ def test_they_arrive_approved_and_stay_logged_in(tmp_path: Path) -> None:
     )
     assert {line.username: line.active for line in services.accounts.all()}[AUTHORISER]
     with listening(services) as (address, _), httpx.Client(base_url=address, trust_env=False) as http:
-        sign_in(http, operator)
+        sign_in(http, operator, SoftwareAuthenticator(services.settings.party.origin))
         assert http.get(f"{API}/me").json()["role"] == "operator"
         with services.database.write() as session:
             session.execute(update(LoginSession).values(expires_at=utc_now() - timedelta(seconds=1)))
         assert http.get(f"{API}/reviews").status_code == 200
-        sign_in(http, supervisor)
+        sign_in(http, supervisor, SoftwareAuthenticator(services.settings.party.origin))
         assert http.get(f"{API}/me").json()["role"] == "supervisor"

@@ -139,6 +139,14 @@ def test_an_address_others_reach_needs_tls_or_a_proxy(config: Path, host: str) -
     assert "--behind-proxy" in result.stderr
 
 
+def test_a_page_others_reach_needs_its_name(config: Path) -> None:
+    """Else nobody could judge on it: passkeys are made for names."""
+    result = run("serve", "--config", str(config), "--behind-proxy")
+    assert result.exit_code == exits.NOTHING_DONE
+    assert "api.origin is not set" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("host", "loopback"),
     [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False)],

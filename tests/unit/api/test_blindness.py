@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from api import convert
+from api import convert, desk
+from api.proofs import Shown
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
 from api.schemas import ReviewOut
+from api.store.models import JudgementRecord, Review
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import (
     DEPLOYMENT,
@@ -107,6 +113,41 @@ def assert_nothing_tells(clients: Clients) -> None:
         text = headers.replace("cache-control", "") + response.text
         found = [word for word in telling if word.casefold() in text.casefold()]
         assert found == [], str(response.url)
+
+
+def asked(person: Person, review_id: str) -> Any:
+    """What tells one request to sign an answer from another: all but ids, hashes and what is random."""
+    response = person.ask(review_id, {"answer": "same_person"})
+    body = response.json()
+    kinds = shape(body), shape(json.loads(body["statement"]))
+    return response.status_code, sorted(response.headers.items()), len(response.content), kinds
+
+
+def assert_options_look_alike(clients: Clients) -> None:
+    """What has to be signed tells no slot, no control and nothing of another answer, by its size either."""
+    first, second = clients.login("aigul"), clients.login("daniyar")
+    review_ids = [review["review_id"] for review in first.queue()]
+    before = [asked(first, review_id) for review_id in review_ids]
+    for review_id, answer in zip(review_ids, ("same_person", "different"), strict=True):
+        assert first.answer(review_id, answer).status_code == 201
+    after = [asked(second, review_id) for review_id in review_ids]
+    assert all(one == before[0] for one in before + after)
+
+
+def test_what_has_to_be_signed_tells_nothing(mixed: Clients) -> None:
+    assert_options_look_alike(mixed)
+
+
+def test_options_that_grow_with_the_slot_are_caught(mixed: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = desk.shown_to_judges
+
+    def telling(session: Session, review: Review, given: desk.AnswerGiven, now: datetime) -> Shown:
+        query = select(JudgementRecord).where(JudgementRecord.candidate_id == review.candidate_id)
+        return replace(real(session, review, given, now), reason="x" * len(session.scalars(query).all()))
+
+    monkeypatch.setattr(desk, "shown_to_judges", telling)
+    with pytest.raises(AssertionError):
+        assert_options_look_alike(mixed)
 
 
 def test_both_judges_get_the_same_bytes(mixed: Clients) -> None:

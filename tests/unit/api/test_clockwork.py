@@ -95,7 +95,7 @@ def test_a_reason_in_a_word_stands_in_receipt_and_ledger(clients: Clients) -> No
         person = clients.login(username)
         review_id = person.queue()[0]["review_id"]
         given = {"answer": "same_person", "reason_code": "distinctive_mark"}
-        assert person.post(f"/reviews/{review_id}/judgements", given).status_code == 201
+        assert person.give(review_id, given).status_code == 201
     unknown = {"answer": "same_person", "reason_code": "because"}
     assert person.post(f"/reviews/{review_id}/judgements", unknown).status_code == 422
     services = clients.seeded.services

@@ -120,7 +120,7 @@ def test_rows_do_not_show_what_they_hold() -> None:
 def test_text_the_database_does_not_take_is_the_senders_mistake(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise DataError("SELECT", None, ValueError("text fields cannot contain NUL bytes"))
 
     monkeypatch.setattr(clients.seeded.services.logins, "login", refused)

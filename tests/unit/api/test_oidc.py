@@ -15,6 +15,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
 
+from api.devices import COOKIE, device_digest
 from api.oidc_provider import IdTokenError, OidcSettings, Provider, ProviderAwayError
 from api.settings import settings_from
 from pipelines.config import load_config
@@ -75,6 +76,8 @@ def test_whom_the_provider_names_is_in_with_her_own_role(clients: Clients, site:
     me = clients.http.get(f"{API}/me", headers=headers).json()
     assert (me["username"], me["role"]) == ("aigul", "operator")
     assert entries(clients, "logged_in")[-1]["detail"] == {"how": "oidc"}
+    marked = clients.seeded.services.logins.authenticate(login["access_token"]).device_id
+    assert marked == device_digest(clients.http.cookies[COOKIE])
 
 
 def test_state_nonce_and_pkce_are_sent_and_the_verifier_fits(clients: Clients, site: Site) -> None:

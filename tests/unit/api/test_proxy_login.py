@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from api.devices import COOKIE, device_digest
 from api.peers import PEER, PeerNoted
 from api.proxy_login import ProxyTrust
 from api.settings import settings_from
@@ -60,6 +61,8 @@ def test_whom_the_proxy_names_is_in_without_a_password(start: Start) -> None:
     assert clients.http.get(f"{API}/me", headers=headers).json()["username"] == "aigul"
     (session,) = clients.http.get(f"{API}/auth/sessions", headers=headers).json()["items"]
     assert session["how"] == "proxy"
+    marked = clients.seeded.services.logins.authenticate(login["access_token"]).device_id
+    assert marked == device_digest(clients.http.cookies[COOKIE])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def test_one_request_sent_many_times_is_one_answer(clients: Clients) -> None:
     clients.seeded.take_in()
     person = clients.login("aigul")
     review_id = person.queue()[0]["review_id"]
-    codes = answers_at_once(lambda _: person.answer(review_id, "same_person", key="one-request").status_code)
+    path, body = f"/reviews/{review_id}/judgements", person.prepared(review_id, "same_person")
+    codes = answers_at_once(lambda _: person.post(path, body, key="one-request").status_code)
     assert codes == {201: AT_ONCE}
     assert len(judgements(clients)) == 1
 
@@ -85,7 +86,8 @@ def test_the_ledger_stays_in_order(clients: Clients) -> None:
 def test_a_build_without_limits_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     monkeypatch.setattr("api.services.open_database", open_unguarded_database)
-    monkeypatch.setattr(guards, "check_first_answer", lambda _case, _judge: None)
+    for guard in ("check_first_answer", "check_apart"):
+        monkeypatch.setattr(guards, guard, lambda _case, _judge: None)
     monkeypatch.setattr(machine, "has_judged", lambda _case, _judgement: False)
     clients = Clients(seed(tmp_path))
     review_id, tabs = sessions_of_one_account(clients)

@@ -190,11 +190,12 @@ def test_one_key_stands_for_one_request(clients: Clients) -> None:
     clients.seeded.take_in(2)
     person = clients.login("aigul")
     one, other = (item["review_id"] for item in person.queue())
-    key = "a-key-of-the-client"
-    before = person.answer(one, "different", key=key)
-    assert person.answer(one, "different", key=key).json() == before.json()
-    for review_id, answer in ((one, "same_person"), (other, "different")):
-        response = person.answer(review_id, answer, key=key)
+    key, body = "a-key-of-the-client", person.prepared(one, "different")
+    before = person.post(f"/reviews/{one}/judgements", body, key=key)
+    assert before.status_code == 201
+    assert person.post(f"/reviews/{one}/judgements", body, key=key).json() == before.json()
+    for review_id, other_body in ((one, body | {"answer": "same_person"}), (other, body)):
+        response = person.post(f"/reviews/{review_id}/judgements", other_body, key=key)
         assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
     with clients.seeded.services.database.read() as session:
         assert len(session.scalars(select(JudgementRecord)).all()) == 1
@@ -236,10 +237,12 @@ def test_every_view_and_answer_is_in_the_ledger_without_names(clients: Clients) 
     since_login = kinds[kinds.index("logged_in") :]
     assert since_login == [
         "logged_in",
+        "passkey_registered",
         "password_set",
         "reviews_listed",
         "review_viewed",
         "evidence_viewed",
+        "judgement_begun",
         "judged",
         "revealed",
         "denied",

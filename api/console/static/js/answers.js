@@ -59,7 +59,7 @@ export class AnswerBar {
   /** Takes the answer, if one may be given and none was. @param {Answer} answer */
   give(answer) {
     if (!this.open) return;
-    this.close("answer.sending");
+    this.close("answer.signing");
     this.onAnswer(answer, this.reason.value.trim());
   }
 

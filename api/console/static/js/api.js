@@ -1,6 +1,9 @@
 // The service's HTTP interface. The tokens live in this module's memory and nowhere else.
 
-/** @import { Answer, Login, LoginWays, Me, OidcBegun, Reveal, Review, ReviewPage } from "./types.js" */
+/**
+ * @import { Answer, CreationOptions, Credential, Login, LoginWays, Me, OidcBegun, RequestOptions, Reveal, Review, ReviewPage, SignedAnswer }
+ * from "./types.js"
+ */
 
 const BASE = "api/v1";
 const PATIENCE_MS = 20_000;
@@ -76,6 +79,25 @@ export async function setPassword(password) {
   await send("POST", "auth/password", { password });
 }
 
+/** Whether the account has a passkey already. */
+export async function hasPasskey() {
+  return (await json("GET", "passkeys")).items.length > 0;
+}
+
+/** What a first passkey is made with. @returns {Promise<CreationOptions>} */
+export async function passkeyOptions() {
+  return (await json("POST", "passkeys/options")).creation;
+}
+
+/**
+ * @param {string} label
+ * @param {Credential} credential
+ * @param {string} key
+ */
+export async function registerPasskey(label, credential, key) {
+  await send("POST", "passkeys", { label, credential }, { "Idempotency-Key": key });
+}
+
 /** Ends the login on the service, as far as it can be reached, and here in any case. */
 export async function logOut() {
   try {
@@ -98,15 +120,25 @@ export const review = (id) => json("GET", `reviews/${encodeURIComponent(id)}`);
 export const reveal = (id) => json("GET", `reviews/${encodeURIComponent(id)}/reveal`);
 
 /**
- * Sends her answer. The same key again cannot become a second answer.
+ * What she has to sign for an answer.
  * @param {string} id
  * @param {Answer} answer
  * @param {string} reason
+ * @returns {Promise<RequestOptions>}
+ */
+export async function judgementOptions(id, answer, reason) {
+  const body = reason ? { answer, reason } : { answer };
+  return (await json("POST", `reviews/${encodeURIComponent(id)}/judgements/options`, body)).options;
+}
+
+/**
+ * Sends her answer. The same key again cannot become a second answer.
+ * @param {string} id
+ * @param {SignedAnswer} signed
  * @param {string} key
  */
-export async function judge(id, answer, reason, key) {
-  const body = reason ? { answer, reason } : { answer };
-  await send("POST", `reviews/${encodeURIComponent(id)}/judgements`, body, { "Idempotency-Key": key });
+export async function judge(id, signed, key) {
+  await send("POST", `reviews/${encodeURIComponent(id)}/judgements`, signed, { "Idempotency-Key": key });
 }
 
 /**
@@ -217,7 +249,7 @@ async function sendOnce(method, path, body, headers) {
       headers: sent,
       body: body ? JSON.stringify(body) : undefined,
       cache: "no-store",
-      credentials: "omit",
+      credentials: "same-origin", // the mark of this browser, which no script can read
       redirect: "error",
       signal: AbortSignal.timeout(PATIENCE_MS),
     });

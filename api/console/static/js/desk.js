@@ -7,17 +7,28 @@ import { h } from "./dom.js";
 import { facts } from "./facts.js";
 import { age } from "./format.js";
 import { bind, t } from "./i18n.js";
+import { PasskeyError, sign } from "./passkeys.js";
 import { Pictures } from "./pictures.js";
 import { Preview } from "./preview.js";
 import { revealed } from "./revealed.js";
 import { button, errorKey, heading, paragraph, setOffline, setWaiting, show, speak } from "./screen.js";
 
-/** @import { Answer, Review } from "./types.js" */
+/** @import { Answer, Review, SignedAnswer } from "./types.js" */
 
 const LOOK_EVERY_MS = 5_000;
 const OTHERS_SHOWN = 12;
 const TOO_SOON = "looked_too_short";
-const MAY_BE_OVER = new Set(["not_found", "review_closed", "already_judged", "conflict", "responsible", "disclosed"]);
+const MAY_BE_OVER = new Set([
+  "not_found",
+  "review_closed",
+  "already_judged",
+  "conflict",
+  "responsible",
+  "disclosed",
+  "same_device",
+  "same_authenticator",
+]);
+const SHUT_OUT = new Set(["password_change_required", "role", "device_changed"]);
 
 export class Desk {
   /** @param {(error: api.ProblemError) => void} onShutOut called when the login is over or not enough */
@@ -140,11 +151,16 @@ export class Desk {
    * @param {Answer} answer
    * @param {string} reason
    * @param {string} key
+   * @param {SignedAnswer | null} [signed] where it was signed and its reply got lost
    */
-  async #answer(review, answer, reason, key) {
+  async #answer(review, answer, reason, key, signed = null) {
     const bar = this.bar;
+    let body = signed;
     try {
-      await api.judge(review.review_id, answer, reason, key);
+      body ??= await this.#sign(review, answer, reason);
+      if (this.bar !== bar) return;
+      bar?.close("answer.sending");
+      await api.judge(review.review_id, body, key);
       await this.#reveal(review.review_id, answer);
       void this.#look();
     } catch (error) {
@@ -153,10 +169,38 @@ export class Desk {
       if (error instanceof api.ProblemError && error.code === TOO_SOON) {
         bar.allow(errorKey(error));
         speak(t(errorKey(error)));
-      } else if (error instanceof api.ProblemError && MAY_BE_OVER.has(error.code)) this.#failed(error);
-      // The same key: however often it is sent, it is one answer.
-      else this.#offerRetry(bar, error, () => void this.#answer(review, answer, reason, key));
+      } else if (error instanceof PasskeyError) this.#reopen(bar, error);
+      else if (error instanceof api.ProblemError && MAY_BE_OVER.has(error.code)) this.#failed(error);
+      else {
+        // The same words under the same key: however often they are sent, they are one answer. What the service
+        // refused is signed afresh.
+        const again = error instanceof api.ProblemError ? null : body;
+        this.#offerRetry(bar, error, () => void this.#answer(review, answer, reason, key, again));
+      }
     }
+  }
+
+  /**
+   * Her answer with her passkey put to it; nothing is sent yet.
+   * @param {Review} review
+   * @param {Answer} answer
+   * @param {string} reason
+   * @returns {Promise<SignedAnswer>}
+   */
+  async #sign(review, answer, reason) {
+    const options = await api.judgementOptions(review.review_id, answer, reason);
+    const assertion = await sign(options);
+    return reason ? { answer, reason, assertion } : { answer, assertion };
+  }
+
+  /**
+   * Nothing was signed, so nothing was sent: she may answer as if she had not.
+   * @param {AnswerBar} bar
+   * @param {PasskeyError} error
+   */
+  #reopen(bar, error) {
+    bar.allow(error.key);
+    speak(t(error.key));
   }
 
   /**
@@ -251,7 +295,7 @@ export class Desk {
    */
   #shutOut(error) {
     if (!(error instanceof api.ProblemError)) return false;
-    const over = error.status === 401 || error.code === "password_change_required" || error.code === "role";
+    const over = error.status === 401 || SHUT_OUT.has(error.code);
     if (over) this.onShutOut(error);
     return over;
   }

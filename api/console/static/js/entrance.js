@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { h } from "./dom.js";
 import { bind, t } from "./i18n.js";
-import { errorKey, heading, paragraph, show } from "./screen.js";
+import { makePasskey } from "./passkeys.js";
+import { button, errorKey, heading, paragraph, show } from "./screen.js";
 
 const MIN_PASSWORD_LENGTH = 12;
 
@@ -69,6 +70,36 @@ export async function comeBack() {
   } catch {
     return false;
   }
+}
+
+/**
+ * Has her register a passkey, as long as the one-time password lasts; who has one goes on at once.
+ * @param {() => void} onDone
+ */
+export async function showPasskey(onDone) {
+  if (await api.hasPasskey()) {
+    onDone();
+    return;
+  }
+  const key = api.newKey();
+  const form = formOf("passkey.button", [], async () => {
+    const credential = await makePasskey(await api.passkeyOptions());
+    const today = new Date().toISOString().slice(0, 10);
+    await api.registerPasskey(today, credential, key);
+    onDone();
+  });
+  const without = button("passkey.without", onDone);
+  without.classList.add("quiet");
+  const view = h(
+    "section",
+    { class: "entrance" },
+    heading("passkey.title"),
+    paragraph("passkey.why", "hint"),
+    form,
+    without,
+  );
+  const first = form.querySelector("button");
+  show(view, first ?? undefined);
 }
 
 /**

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Desk } from "./desk.js";
 import { byId, h } from "./dom.js";
-import { comeBack, showLogin, showPasswordChange } from "./entrance.js";
+import { comeBack, showLogin, showPasskey, showPasswordChange } from "./entrance.js";
 import { LANGUAGES, bind, currentLanguage, preferredLanguage, rememberLanguage, t, useLanguage } from "./i18n.js";
 import { button, errorKey, heading, paragraph, show } from "./screen.js";
 
@@ -16,9 +16,21 @@ function enter(notice) {
   api.forgetToken();
   byId("account").replaceChildren();
   showLogin((username, mustChange) => {
-    if (mustChange) showPasswordChange(username, () => void work());
+    if (mustChange) void begin(username);
     else void work();
   }, notice);
+}
+
+/**
+ * The first login: a passkey, then a password of her own.
+ * @param {string} username
+ */
+async function begin(username) {
+  try {
+    await showPasskey(() => showPasswordChange(username, () => void work()));
+  } catch (error) {
+    enter(errorKey(error));
+  }
 }
 
 async function work() {

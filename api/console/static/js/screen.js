@@ -3,6 +3,7 @@
 import { OfflineError, ProblemError } from "./api.js";
 import { byId, h } from "./dom.js";
 import { bind, forgetRemoved, knows, t } from "./i18n.js";
+import { PasskeyError } from "./passkeys.js";
 
 /**
  * Replaces the page's content and moves the focus into it.
@@ -48,6 +49,7 @@ export function setWaiting(count, more = false) {
  */
 export function errorKey(error) {
   if (error instanceof OfflineError) return "error.offline";
+  if (error instanceof PasskeyError) return error.key;
   if (error instanceof ProblemError) {
     const own = `error.${error.code}`;
     if (knows(own)) return own;

@@ -15,6 +15,42 @@
  * @typedef {object} OidcBegun
  * @property {string} authorization_url
  * @property {string} binding
+ * @typedef {object} KnownPasskey
+ * @property {string} id
+ * @property {"public-key"} type
+ * @property {string[]} transports
+ *
+ * @typedef {object} RequestOptions
+ * @property {string} challenge
+ * @property {number} timeout
+ * @property {string} rpId
+ * @property {KnownPasskey[]} allowCredentials
+ * @property {"required"} userVerification
+ *
+ * @typedef {object} CreationOptions
+ * @property {{id: string, name: string}} rp
+ * @property {{id: string, name: string, displayName: string}} user
+ * @property {string} challenge
+ * @property {{type: "public-key", alg: number}[]} pubKeyCredParams
+ * @property {number} timeout
+ * @property {KnownPasskey[]} excludeCredentials
+ * @property {{residentKey: "preferred", requireResidentKey: boolean, userVerification: "required"}} authenticatorSelection
+ * @property {"none"} attestation
+ *
+ * @typedef {object} Credential
+ * @property {string} id
+ * @property {"public-key"} type
+ * @property {{clientDataJSON: string, attestationObject: string, transports: string[]}} response
+ *
+ * @typedef {object} Assertion
+ * @property {string} id
+ * @property {"public-key"} type
+ * @property {{clientDataJSON: string, authenticatorData: string, signature: string}} response
+ *
+ * @typedef {object} SignedAnswer
+ * @property {Answer} answer
+ * @property {string} [reason]
+ * @property {Assertion} assertion
  *
  * @typedef {object} Me
  * @property {string} username

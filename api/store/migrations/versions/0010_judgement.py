@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0010"
-down_revision: str | None = "0008"
+down_revision: str | None = "0009"
 branch_labels = None
 depends_on = None
 
@@ -94,20 +94,29 @@ def upgrade() -> None:
         )
         statements = _postgresql()
     else:
+        two_means = _drop_trigger("outbox_needs_two_means")
         for name in ("needs_two_people", *(name for name, _, _ in OUTBOX)):
-            op.execute(f"DROP TRIGGER outbox_{name}")
+            _drop_trigger(f"outbox_{name}")
         with op.batch_alter_table("outbox") as batch:
             batch.drop_constraint("uq_outbox_candidate_id", type_="unique")
             batch.create_unique_constraint(
                 "uq_outbox_candidate_id_schema_name", ["candidate_id", "schema_name"]
             )
-        statements = _sqlite()
+        statements = [*_sqlite(), two_means]
     for statement in statements:
         op.execute(statement)
 
 
 def downgrade() -> None:
     raise RuntimeError("answers taken back, complaints and retractions are not thrown away")
+
+
+def _drop_trigger(name: str) -> str:
+    """Takes a trigger of SQLite away, as making its table anew does; returns what makes it again."""
+    named = sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
+    made: str = op.get_bind().execute(named, {"name": name}).scalar_one()
+    op.execute(f"DROP TRIGGER {name}")
+    return made
 
 
 def _judging() -> None:
