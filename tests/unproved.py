@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api import proofs
 from api.accounts import Principal
-from api.ledger.assertions import Assertion
+from api.ledger.assertions import Assertion, verify_assertion
 from api.proofs import JudgementProof, Prover, Shown
 from api.review import guards, machine
 from api.review.cases import Answer, Proof
@@ -93,7 +93,7 @@ def signed_any_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def any_count_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the authenticator's count grows is not looked at."""
-    real = proofs.verify_assertion
+    real = verify_assertion
 
     def verified(assertion: Assertion, challenge: bytes, public_key: bytes, **site: Any) -> int:
         return real(assertion, challenge, public_key, **site) + 1_000_000 * next(_counts)

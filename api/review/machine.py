@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import combinations
 
 from api.review.cases import (
     JUDGEABLE,
@@ -141,12 +142,8 @@ def confirming(case: Case) -> tuple[Judgement, Judgement]:
     sessions = {item.session_id for item in current}
     agreed = all(item.answer is Answer.SAME_PERSON for item in current)
     apart = len(people) == len(sessions) == len(current) == JUDGES_NEEDED
-    if (
-        case.is_control
-        or case.is_reexamination
-        or not (agreed and apart)
-        or shared_means(*current) is not None
-    ):
+    shared = any(shared_means(one, other) is not None for one, other in combinations(current, 2))
+    if case.is_control or case.is_reexamination or shared or not (agreed and apart):
         raise NotOpenError("a confirmation needs two people who both said *same person*")
     return current[0], current[1]
 

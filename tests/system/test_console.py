@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_writing_a_reason_answers_nothing_and_the_reason_is_sent(desk: Seat) -> 
     assert sent == []
     desk.page.click("button.answer >> nth=1")
     desk.page.wait_for_selector("section.revealed")
-    given = sent[0].post_data_json
+    given = json.loads(sent[0].post_data or "{}")
     assert (given["answer"], given["reason"]) == ("different", "3 s d: the ears differ")
     assert set(given["assertion"]["response"]) == {"clientDataJSON", "authenticatorData", "signature"}
 

@@ -54,7 +54,7 @@ def on_the_way(taken: Seat, change: Change) -> None:
     """Changes every answer between page and service."""
 
     def tamper(route: Route) -> None:
-        body = dict(route.request.post_data_json)
+        body = json.loads(route.request.post_data or "{}")
         change(body)
         route.continue_(post_data=json.dumps(body))
 

@@ -30,13 +30,14 @@ def _any_role(patch: pytest.MonkeyPatch) -> None:
 
 
 def _again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(guards, "check_first_answer", lambda _case, _judge: None)
+    for guard in ("check_first_answer", "check_apart"):
+        patch.setattr(guards, guard, lambda _case, _judge: None)
     patch.setattr(machine, "has_judged", lambda _case, _judgement: False)
 
 
 def _involved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guards, "check_uninvolved", lambda _judge, _involvement: None)
-    patch.setattr(review_store, "_uninvolved", lambda _account: [])  # her list would not show it to her
+    patch.setattr(review_store, "_OPEN_FOR", review_store._answerable())  # her list would not show it to her
 
 
 def _without_a_look(patch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def newcomer(clients: Clients, username: str = "aigul") -> Person:
     mark = response.cookies[COOKIE]
     clients.http.cookies.clear()
     authenticator = SoftwareAuthenticator(clients.seeded.services.settings.party.origin)
-    return Person(clients.http, username, response.json()["access_token"], mark, authenticator)
+    return Person(clients.http, username, response.json(), mark, authenticator)
 
 
 def code(response: Any) -> tuple[int, str]:

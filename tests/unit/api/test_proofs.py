@@ -216,7 +216,7 @@ def assert_refused(
     with clients.seeded.services.database.read() as session:
         denials = session.scalars(select(LedgerEntry.document).where(LedgerEntry.kind == "denied")).all()
         answered = [
-            json.loads(statement)["review_id"]
+            json.loads(str(statement))["review_id"]
             for statement in session.scalars(select(JudgementRecord.statement))
         ]
     assert code in denials[-1]

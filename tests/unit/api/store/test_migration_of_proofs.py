@@ -26,30 +26,50 @@ def rows_from_before() -> list[tuple[str, dict[str, Any]]]:
         "authorised_by": "b",
         "authorised_by_key": "b",
     }
-    watchlist = {"watchlist_id": "w", "name": "name", "purpose": "purpose", "max_entries": 10}
-    subject = {"subject_id": "s", "watchlist_id": "w", "name_sealed": b"n", "legal_basis": "law"}
+    watchlist: dict[str, Any] = {"watchlist_id": "w", "name": "name", "purpose": "purpose", "max_entries": 10}
+    subject: dict[str, Any] = {
+        "subject_id": "s",
+        "watchlist_id": "w",
+        "name_sealed": b"n",
+        "legal_basis": "law",
+    }
     subject |= {"case_reference": "7", "image_source": "family", "expires_at": NOON} | responsible
-    deployment = {
+    deployment: dict[str, Any] = {
         "deployment_id": "d",
         "watchlist_id": "w",
         "purpose": "p",
         "starts_at": NOON,
         "ends_at": NOON,
     }
-    candidate = {"candidate_id": "c", "revision": 1, "camera_id": "gate", "deployment_id": "d"}
+    candidate: dict[str, Any] = {
+        "candidate_id": "c",
+        "revision": 1,
+        "camera_id": "gate",
+        "deployment_id": "d",
+    }
     candidate |= {"watchlist_id": "w", "subject_id": "s", "similarity": 0.5, "threshold": 0.4, "round": 0}
     candidate |= {"state": "confirmed_held", "expires_at": NOON, "event": "{}"}
-    rows = [
+    rows: list[tuple[str, dict[str, Any]]] = [
         ("watchlists", watchlist | {"created_at": NOON}),
         ("subjects", subject | {"created_at": NOON}),
         ("deployments", deployment | responsible | {"created_at": NOON}),
         ("candidates", candidate | {"created_at": NOON}),
     ]
     for who in ("one", "two"):
-        account = {"account_id": who, "username": who, "role": "operator", "password_hash": "x"}
+        account: dict[str, Any] = {
+            "account_id": who,
+            "username": who,
+            "role": "operator",
+            "password_hash": "x",
+        }
         account |= {"must_change_password": False, "active": True, "created_at": NOON}
-        login = {"session_id": f"s-{who}", "account_id": who, "token_sha256": who}
-        judgement = {"judgement_id": who, "candidate_id": "c", "account_id": who, "session_id": f"s-{who}"}
+        login: dict[str, Any] = {"session_id": f"s-{who}", "account_id": who, "token_sha256": who}
+        judgement: dict[str, Any] = {
+            "judgement_id": who,
+            "candidate_id": "c",
+            "account_id": who,
+            "session_id": f"s-{who}",
+        }
         judgement |= {"round": 0, "answer": "same_person", "answered_at": NOON}
         rows += [
             ("accounts", account),
