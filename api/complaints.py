@@ -70,11 +70,11 @@ class ComplaintService:
             The complaint as JSON values.
 
         Raises:
-            ForbiddenError: neither supervisor nor auditor.
+            ForbiddenError: not a supervisor.
             NotFoundError: there is no such candidate.
             UnprocessableError: a time that is none, or a time and place with too many candidates.
         """
-        _check_overseer(principal)
+        _check_supervisor(principal)
         with self._database.write() as session:
             now, complaints = self._clock(), ComplaintRepository(session)
             before = replayed(session, request)
@@ -144,8 +144,7 @@ class ComplaintService:
             NotFoundError: there is no such complaint.
             ConflictError: it is answered, not re-examined yet, or the answer is not what was found.
         """
-        if principal.role is not Role.SUPERVISOR:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot answer")
+        _check_supervisor(principal)
         with self._database.write() as session:
             now, complaints = self._clock(), ComplaintRepository(session)
             complaint = complaints.row(complaint_id, lock=True)
@@ -258,6 +257,11 @@ def _examined(session: Session, complaint_id: str, candidate_id: str) -> Examine
 def _in_force(session: Session, candidate_id: str) -> bool:
     outbox = OutboxRepository(session)
     return outbox.receipt(candidate_id) is not None and outbox.retraction(candidate_id) is None
+
+
+def _check_supervisor(principal: Principal) -> None:
+    if principal.role is not Role.SUPERVISOR:
+        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
 
 
 def _check_overseer(principal: Principal) -> None:

@@ -37,6 +37,10 @@ VIEWERS: Final = OPERATOR | OVERSEERS
 ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR.value})
 APPROVERS: Final = ADMINISTRATOR | {Role.AUTHORISER.value}
 READERS: Final = APPROVERS | {Role.AUDITOR.value}
+AUTHORISER: Final = frozenset({Role.AUTHORISER.value})
+LIST_ACTORS: Final = SUPERVISOR | AUTHORISER
+LIST_READERS: Final = LIST_ACTORS | {Role.AUDITOR.value}
+NOT_OPERATORS: Final = LOGGED_IN - OPERATOR
 
 RULES: Final[Mapping[str, frozenset[str]]] = {
     "GET /.well-known/jwks.json": EVERYBODY,
@@ -98,6 +102,51 @@ RULES: Final[Mapping[str, frozenset[str]]] = {
     "GET /overlays/{camera_id}/{kind}": LOGGED_IN,
     "PUT /overlays/{camera_id}/{kind}": ADMINISTRATOR,
     "GET /overlays/{camera_id}/{kind}/{version}": LOGGED_IN,
+    "POST /reviews/{review_id}/undo": OPERATOR,
+    "POST /shifts": OPERATOR,
+    "GET /shifts": OVERSEERS,
+    "GET /shifts/current": OPERATOR,
+    "POST /shifts/current/end": OPERATOR,
+    "GET /duty": OVERSEERS,
+    "GET /controls/results": OVERSEERS,
+    "GET /statistics": OVERSEERS,
+    "GET /candidates/{candidate_id}/retraction": OVERSEERS,
+    "POST /candidates/{candidate_id}/retraction": SUPERVISOR,
+    "GET /candidates/{candidate_id}/outcomes": OVERSEERS,
+    "POST /candidates/{candidate_id}/outcomes": SUPERVISOR,
+    "GET /outcomes/awaited": OVERSEERS,
+    "GET /complaints": OVERSEERS,
+    "POST /complaints": SUPERVISOR,
+    "GET /complaints/{complaint_id}": OVERSEERS,
+    "POST /complaints/{complaint_id}/answer": SUPERVISOR,
+    "GET /watchlists": LIST_READERS,
+    "POST /watchlists": AUTHORISER,
+    "GET /watchlists/{watchlist_id}": LIST_READERS,
+    "PATCH /watchlists/{watchlist_id}": AUTHORISER,
+    "GET /watchlists/{watchlist_id}/entries": LIST_READERS,
+    "POST /watchlists/{watchlist_id}/entries": SUPERVISOR,
+    "GET /entries/{subject_id}": LIST_READERS,
+    "GET /entries/{subject_id}/references/{reference_id}": LIST_READERS,
+    "POST /entries/{subject_id}/removal": LIST_ACTORS,
+    "POST /entries/{subject_id}/renewal": SUPERVISOR,
+    "GET /requests": LIST_READERS,
+    "GET /requests/{request_id}": LIST_READERS,
+    "GET /requests/{request_id}/pictures/{reference_id}": LIST_READERS,
+    "POST /requests/{request_id}/approval": AUTHORISER,
+    "POST /requests/{request_id}/refusal": AUTHORISER,
+    "POST /requests/{request_id}/withdrawal": SUPERVISOR,
+    "GET /imports/{import_id}": LIST_READERS,
+    "POST /imports/{import_id}/approval": AUTHORISER,
+    "POST /imports/{import_id}/refusal": AUTHORISER,
+    "GET /deployments": LIST_READERS,
+    "POST /deployments": SUPERVISOR,
+    "GET /deployments/{deployment_id}": LIST_READERS,
+    "POST /deployments/{deployment_id}/revocation": LIST_ACTORS,
+    "POST /cameras": ADMINISTRATOR,
+    "GET /cameras/settings": NOT_OPERATORS,
+    "GET /cameras/{camera_id}/settings": NOT_OPERATORS,
+    "PUT /cameras/{camera_id}": ADMINISTRATOR,
+    "DELETE /cameras/{camera_id}": ADMINISTRATOR,
 }
 """Route without `/api/v1` → who is let through to it. Whoever adds a route adds its row."""
 

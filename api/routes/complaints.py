@@ -47,7 +47,7 @@ def get_complaint(complaint_id: ComplaintId, principal: Overseer, services: Serv
 
 @router.post("", status_code=201, responses=documented(400, 401, 403, 404, 409))
 def file_complaint(
-    body: ComplaintIn, principal: Overseer, services: ServicesDep, key: IdempotencyKey
+    body: ComplaintIn, principal: Supervisor, services: ServicesDep, key: IdempotencyKey
 ) -> ComplaintOut:
     """Takes a complaint for a person: what it is about is put before two fresh judges."""
     request = WriteRequest.of(principal.account_id, key, "POST /complaints", body.model_dump(mode="json"))

@@ -172,5 +172,6 @@ def test_a_build_without_claims_is_caught(
     clients: Clients, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(review_store, "has_room", lambda *_: true())
+    monkeypatch.setattr(review_store, "_OPEN_FOR", review_store.open_for_anybody())
     with pytest.raises(AssertionError):
         test_two_may_have_it_open_and_a_third_works_on_something_else(clients, clock)

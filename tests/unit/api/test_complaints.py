@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from api.review.cases import Role
 from api.review.policies import ReviewPolicy
+from api.store import reviews as review_store
 from api.store.models import LedgerEntry, LegalHold
 from tests.api_client import Clients, FakeChance, FakeClock, Person
-from tests.seeds import CAMERA, seed
+from tests.seeds import CAMERA, add_account, seed
 from tests.unit.api.test_clockwork import judged_same
 
 FRESH = ("marat", "zarina")
@@ -25,7 +26,7 @@ POLICY = ReviewPolicy(hold=timedelta(0), control_share=0.0, control_spread=timed
 @pytest.fixture
 def clients(tmp_path: Path, clock: FakeClock, chance: FakeChance) -> Iterator[Clients]:
     seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
-    seeded.one_time_passwords["zarina"] = seeded.services.accounts.add("zarina", Role.OPERATOR)
+    seeded.one_time_passwords["zarina"] = add_account(seeded.services, "zarina", Role.OPERATOR)
     seeded.one_time_passwords["boss"] = seeded.services.accounts.add("boss", Role.SUPERVISOR)
     made = Clients(seeded)
     yield made
@@ -83,7 +84,9 @@ def test_doubt_of_fresh_judges_retracts_what_was_confirmed(clients: Clients, con
 
 def test_two_more_who_say_the_same_leave_it_in_force(clients: Clients, confirmed: str) -> None:
     erlan, saule = clients.login("erlan"), clients.login("saule")
-    complaint = filed(erlan, candidate_id=confirmed)
+    refused = erlan.post("/complaints", {"candidate_id": confirmed})
+    assert (refused.status_code, refused.json()["code"]) == (403, "role")
+    complaint = filed(saule, candidate_id=confirmed)
     looked_at_again(clients, "same_person", "same_person")
     assert answered(erlan, complaint, "not_upheld").json()["code"] == "role"
     assert answered(saule, complaint, "nothing_found").json()["code"] == "something_found"
@@ -116,6 +119,7 @@ def test_a_first_judge_is_refused_even_where_the_list_forgets(
     filed(clients.login("saule"), candidate_id=confirmed)
     clients.seeded.services.after.reexaminer.run_once()
     monkeypatch.setattr("api.store.reviews.not_judged_before", lambda _: true())
+    monkeypatch.setattr(review_store, "_OPEN_FOR", review_store.open_for_anybody())
     aigul = clients.login("aigul")
     (review,) = aigul.queue()
     assert aigul.answer(review["review_id"], "same_person").json()["code"] == "judged_before"
