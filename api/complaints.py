@@ -15,7 +15,7 @@ from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.grievances import Grievance, candidates_of, hold_for
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.oversight import OVERSEERS, within_rights
 from api.reexaminations import finding
 from api.replays import WriteRequest, keep_result, replayed
 from api.retractions import RetractionGround, RetractionService
@@ -81,6 +81,8 @@ class ComplaintService:
             if before is not None:
                 return before
             about = candidates_of(session, grievance)
+            for candidate_id in about:
+                within_rights(principal, CandidateRepository(session).row(candidate_id))
             complaint = Complaint(
                 complaint_id=f"cmp_{secrets.token_hex(12)}",
                 candidate_id=grievance.candidate_id,

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from api.accounts import Principal
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from api.errors import ConflictError, ForbiddenError, UnprocessableError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.oversight import OVERSEERS, within_rights
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.cases import Role
 from api.review.policies import ReviewPolicy
@@ -71,8 +71,7 @@ class OutcomeService:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot report")
         with self._database.write() as session:
             now, outcomes = self._clock(), OutcomeRepository(session)
-            if CandidateRepository(session).row(candidate_id, lock=True) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
             before = replayed(session, request)
             if before is not None:
                 return before
@@ -110,8 +109,7 @@ class OutcomeService:
         """
         _check_overseer(principal)
         with self._database.read() as session:
-            if CandidateRepository(session).row(candidate_id) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             return [outcome_document(row) for row in OutcomeRepository(session).of_candidate(candidate_id)]
 
     def awaited(
@@ -121,7 +119,7 @@ class OutcomeService:
         _check_overseer(principal)
         due = self._clock() - self._policy.outcome_within
         with self._database.read() as session:
-            rows = OutcomeRepository(session).awaited(due, after, limit)
+            rows = OutcomeRepository(session).awaited(principal.scope, due, after, limit)
         return [
             AwaitedOutcome(row.candidate_id, row.receipt_id, row.issued_at, due - row.issued_at)
             for row in rows

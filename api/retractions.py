@@ -16,7 +16,7 @@ from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
 from api.ledger.receipts import LedgerPlace
 from api.ledger.retractions import RetractionContent, build_retraction
-from api.oversight import OVERSEERS
+from api.oversight import OVERSEERS, within_rights
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.cases import Role
 from api.review.redress import RetractionCode
@@ -72,8 +72,7 @@ class RetractionService:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot retract")
         with self._database.write() as session:
             now = self._clock()
-            if CandidateRepository(session).row(candidate_id, lock=True) is None:
-                raise NotFoundError
+            within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
             before = replayed(session, request)
             if before is not None:
                 return before
@@ -117,6 +116,7 @@ class RetractionService:
         if principal.role not in OVERSEERS:
             raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
         with self._database.read() as session:
+            within_rights(principal, CandidateRepository(session).row(candidate_id))
             row = OutboxRepository(session).retraction(candidate_id)
         if row is None:
             raise NotFoundError

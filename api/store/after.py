@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.redress import ComplaintState
+from api.review.scopes import Scope
 from api.store.models import (
     CandidateRecord,
     Complaint,
@@ -18,6 +19,7 @@ from api.store.models import (
     Receipt,
     ResolutionRecord,
 )
+from api.store.rights import within
 
 ReceiptPosition = tuple[datetime, str]
 """Where a page of confirmed matches ended: `issued_at` and candidate id of its last row."""
@@ -64,11 +66,18 @@ class OutcomeRepository:
             .order_by(ContactOutcome.reported_at, ContactOutcome.outcome_id)
         ).all()
 
-    def awaited(self, before: datetime, after: ReceiptPosition | None, limit: int) -> Sequence[Receipt]:
-        """Receipts issued until `before` of which nobody has said what came of them, oldest first."""
+    def awaited(
+        self, scope: Scope, before: datetime, after: ReceiptPosition | None, limit: int
+    ) -> Sequence[Receipt]:
+        """Receipts within the rights of whoever asks, issued until `before`, of which nobody has said what came of
+        them; oldest first."""
         query = (
             select(Receipt)
-            .where(*_without_outcome(before))
+            .join(CandidateRecord, CandidateRecord.candidate_id == Receipt.candidate_id)
+            .where(
+                *_without_outcome(before),
+                within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id),
+            )
             .order_by(Receipt.issued_at, Receipt.candidate_id)
             .limit(limit)
         )

@@ -12,6 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from aiqyn.demo.people import add_people
 from api.controls import ControlInput
 from api.keys.store import KeyStore
 from api.records import ReferenceInput
@@ -131,7 +132,8 @@ def make_site(folder: Path, chance: random.Random, *, subjects: int, controls: i
     site = Site(services, worker, {}, {}, {}, {}, chance, began_at)
     for name in LISTS:
         _add_list(site, name, subjects)
-    site.passwords = {name: services.accounts.add(name, Role.OPERATOR) for name in OPERATORS}
+    people = add_people(services, dict.fromkeys(OPERATORS, Role.OPERATOR))
+    site.passwords = {account.username: account.one_time_password for account in people}
     for _ in range(controls):
         _add_control(site)
     return site

@@ -18,7 +18,7 @@ from bench.live.judging_storm import StormPlan
 from tests.api_client import Clients
 from tests.desk_sequences import LONG, SETTINGS, bench, sequences
 from tests.redis_server import find_kind
-from tests.seeds import seed
+from tests.seeds import add_account, seed
 from tests.system import postgres_cluster
 from tests.unit.api import test_complaints as complaints
 from tests.unit.api import test_outcomes as outcomes
@@ -116,7 +116,7 @@ def test_what_comes_after_a_match_on_postgresql(url: str, tmp_path: Path, statem
     clients = Clients(seed(tmp_path, database_url=url, policy=complaints.POLICY))
     try:
         services = clients.seeded.services
-        clients.seeded.one_time_passwords["zarina"] = services.accounts.add("zarina", Role.OPERATOR)
+        clients.seeded.one_time_passwords["zarina"] = add_account(services, "zarina", Role.OPERATOR)
         candidate_id = judged_same(clients)
         assert services.hold_clock.run_once() == 1
         saule = clients.login("saule")

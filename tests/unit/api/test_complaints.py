@@ -27,7 +27,7 @@ POLICY = ReviewPolicy(hold=timedelta(0), control_share=0.0, control_spread=timed
 def clients(tmp_path: Path, clock: FakeClock, chance: FakeChance) -> Iterator[Clients]:
     seeded = seed(tmp_path, policy=POLICY, clock=clock, chance=chance)
     seeded.one_time_passwords["zarina"] = add_account(seeded.services, "zarina", Role.OPERATOR)
-    seeded.one_time_passwords["boss"] = seeded.services.accounts.add("boss", Role.SUPERVISOR)
+    seeded.one_time_passwords["boss"] = add_account(seeded.services, "boss", Role.SUPERVISOR)
     made = Clients(seeded)
     yield made
     made.close()

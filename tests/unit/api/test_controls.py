@@ -20,7 +20,7 @@ from api.store.controls import ControlRepository
 from api.store.models import CandidateRecord, ControlItem, OutboxEvent, Receipt, Review, Subject, Watchlist
 from pipelines.events import Alternative
 from tests.api_client import Clients, FakeChance, FakeClock
-from tests.seeds import OTHER_NAME, Seeded, add_control, seed
+from tests.seeds import OTHER_NAME, Seeded, add_account, add_control, seed
 
 ALWAYS = ReviewPolicy(
     hold=timedelta(0), control_share=1.0, control_spread=timedelta(0), second_judge_share=1.0
@@ -164,7 +164,7 @@ class TestQueue:
 
     def test_who_saw_its_pictures_is_not_shown_it(self, clients: Clients) -> None:
         self.shown(clients)
-        clients.seeded.services.accounts.add("bota", Role.OPERATOR)
+        add_account(clients.seeded.services, "bota", Role.OPERATOR)
         candidate_like(clients.seeded, 2)
         (control,) = controls(clients.seeded)
         with clients.seeded.services.database.read() as session:

@@ -110,8 +110,13 @@ def test_a_supervisors_rights_limit_candidates_holds_and_resolutions(
         saule.post(f"/candidates/{candidate_id}/holds/{hold}/lift", {"reason": "r"}),
         saule.post(f"/candidates/{candidate_id}/resolution", {"action": "reject", "reason": "r"}),
         saule.get(f"/receipts/{candidate_id}"),
+        saule.get(f"/candidates/{candidate_id}/retraction"),
+        saule.post(f"/candidates/{candidate_id}/retraction", {"reason_code": "judge_error", "reason": "r"}),
+        saule.get(f"/candidates/{candidate_id}/outcomes"),
+        saule.post(f"/candidates/{candidate_id}/outcomes", {"outcome": "unknown"}),
+        saule.post("/complaints", {"candidate_id": candidate_id}),
     ]
-    assert [answer.status_code for answer in answers] == [404] * 6
+    assert [answer.status_code for answer in answers] == [404] * len(answers)
     assert saule.get("/ledger").json()["code"] == "scope"
     assert give(root, saule, {"watchlist_id": clients.seeded.watchlist_id})[0] == 200
     assert saule.get(f"/candidates/{candidate_id}").status_code == 200
