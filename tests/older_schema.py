@@ -33,6 +33,9 @@ ID: Final = "x"
 _GUARDED: Final = frozenset({"alembic_version", "ledger_head", "receipts", "outbox", "retractions"})
 """Made by migrations, or refused by triggers that want two people who said the same, or a confirmed match."""
 
+_ONE_STEP: Final = frozenset({"0008", "0009", "0010", "0011", "0012", "0013"})
+"""Came together with the version after them: no database was ever left at one of these."""
+
 _ITEM: Final = {"kind": "probe", "ref": f"cc/{'c' * 64}.sealed", "sha256_sealed": "c" * 64}
 _VALUES: Final[dict[tuple[str, str], Any]] = {
     ("account_requests", "decided_by"): None,
@@ -54,9 +57,9 @@ _VALUES: Final[dict[tuple[str, str], Any]] = {
 
 
 def versions() -> list[str]:
-    """Every version but the newest, oldest first."""
+    """Every version somebody may have, but the newest; oldest first."""
     script = ScriptDirectory.from_config(_config())
-    return [one.revision for one in script.walk_revisions()][:0:-1]
+    return [one.revision for one in script.walk_revisions() if one.revision not in _ONE_STEP][:0:-1]
 
 
 def bring_to(engine: Engine, version: str) -> None:

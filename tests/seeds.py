@@ -7,16 +7,20 @@ Names are invented; pictures are drawn. Used by tests and to look at the page:
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import make_url
 
 from api.accounts import NewAccount, Principal
 from api.clock import Clock, Draw, draw
@@ -33,6 +37,7 @@ from api.review.scopes import WHOLE
 from api.review.watchlists import EntryTerms
 from api.services import Services, build_services
 from api.settings import Settings
+from api.store.open import open_database
 from pipelines.accounting import FrameAccounting
 from pipelines.events import Candidate, EvidenceItem, utc_now
 from pipelines.recipes import TemplateRecipe
@@ -158,6 +163,26 @@ class Seeded:
         return str(candidate.candidate_id)
 
 
+@cache
+def _newest_schema() -> bytes:
+    """An empty SQLite database of the newest schema; to migrate one takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "new.db"
+        open_database(f"sqlite:///{file}").close()
+        return file.read_bytes()
+
+
+def _begin_migrated(url: str) -> None:
+    """A database that is about to be made begins with the newest schema, where it is SQLite's."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or Path(parsed.database).exists():
+        return
+    file = Path(parsed.database)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        target.write(_newest_schema())
+
+
 def seed(
     folder: Path,
     *,
@@ -180,8 +205,10 @@ def seed(
     keys_dir, data_dir = folder / "keys", folder / "data"
     keys = KeyStore.init(keys_dir, data_dir=data_dir, now=clock() - timedelta(days=1))
     worker = WorkerKeys.load(keys.create_worker(WORKER, now=clock() - timedelta(days=1)))
+    made = make_settings(folder, policy=policy, **settings)
+    _begin_migrated(made.database_url)
     services = build_services(
-        make_settings(folder, policy=policy, **settings),
+        made,
         clock=clock,
         chance=chance,
         passwords=CHEAP_PASSWORDS,
