@@ -160,8 +160,10 @@ EndState = Literal[
     State.INCONCLUSIVE,
     State.EXPIRED,
     State.WITHDRAWN,
+    State.REEXAMINED_SAME,
+    State.REEXAMINED_OTHER,
 ]
-"""States in which no answer is awaited, of real candidates."""
+"""States in which no answer is awaited, of real candidates and of those looked at once more."""
 
 
 class RevealOut(Wire):

@@ -26,8 +26,7 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "aiqyn.yaml"
     path.write_text("paths: {data_dir: data, keys_dir: keys}\n", encoding="utf-8")
     run(path, "keys", "init", "--worker", "w1")
-    run(path, "users", "add", "root", "--role", "administrator")
-    run(path, "users", "add", "aigul")
+    run(path, "users", "add", "root:administrator", "gulnar:authoriser", "aigul")
     return path
 
 
