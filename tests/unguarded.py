@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData, UniqueConstraint
+from pathlib import Path
+
+from sqlalchemy import MetaData, UniqueConstraint, make_url
 
 from api.ledger.chain import GENESIS
 from api.store.engine import Database, open_engine
@@ -19,6 +21,9 @@ def open_unguarded_database(url: str) -> Database:
                 copied.constraints.remove(limit)
             for index in [item for item in copied.indexes if item.unique]:
                 copied.indexes.remove(index)
+    file = make_url(url).database
+    if file:
+        Path(file).unlink(missing_ok=True)  # seeded services begin with a migrated one
     engine = open_engine(url)
     bare.create_all(engine)
     database = Database(engine)
