@@ -18,6 +18,7 @@ from api.store.models import (
     IdempotentResult,
     LegalHold,
     LoginSession,
+    RefreshToken,
     Review,
     ReviewListing,
 )
@@ -42,9 +43,17 @@ class AgeingRepository:
         self._only_look = only_look
 
     def logins(self, before: datetime) -> int:
-        """Logins that ended before a time and that no other record names."""
-        over = or_(LoginSession.expires_at <= before, LoginSession.revoked_at <= before)
-        return self._delete(LoginSession, LoginSession.expires_at, [over, *_unnamed(LoginSession)])
+        """Logins that ended before a time and that no other record names, with their refresh tokens."""
+        over = or_(LoginSession.ends_at <= before, LoginSession.revoked_at <= before)
+        wanted = [over, *_unnamed(LoginSession, but=RefreshToken)]
+        if not self._only_look:
+            ended = select(LoginSession.session_id).where(*wanted).order_by(LoginSession.ends_at)
+            self._session.execute(
+                delete(RefreshToken)
+                .where(RefreshToken.session_id.in_(ended.limit(self._limit)))
+                .execution_options(synchronize_session=False)
+            )
+        return self._delete(LoginSession, LoginSession.ends_at, wanted)
 
     def write_results(self, before: datetime) -> int:
         """Results of writes; a request that comes again after that is taken for a new one."""
@@ -88,13 +97,13 @@ class AgeingRepository:
         return len(found)
 
 
-def _unnamed(model: type[Base]) -> list[ColumnElement[bool]]:
-    """That no row of any table refers to one of the model's, whatever tables there are."""
+def _unnamed(model: type[Base], *, but: type[Base] | None = None) -> list[ColumnElement[bool]]:
+    """That no row of any table, but for one's, refers to one of the model's, whatever tables there are."""
     target = table_of(model)
     return [
         ~exists().where(element.parent == element.column)
         for table in Base.metadata.tables.values()
         for constraint in table.foreign_key_constraints
-        if constraint.referred_table is target
+        if constraint.referred_table is target and (but is None or table is not table_of(but))
         for element in constraint.elements
     ]
