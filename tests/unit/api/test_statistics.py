@@ -46,6 +46,19 @@ def clients(tmp_path: Path, chance: FakeChance) -> Iterator[Clients]:
 @pytest.fixture
 def judged(clients: Clients) -> Clients:
     """12 confirmed, 9 rejected, 6 in disagreement and 3 that wait; all decided in 40 seconds."""
+    return _judged(clients)
+
+
+@pytest.fixture(scope="module")
+def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """The same, for tests that only read."""
+    folder = tmp_path_factory.mktemp("judged")
+    made = Clients(seed(folder, policy=POLICY, clock=FakeClock(APRIL), chance=FakeChance()))
+    yield _judged(made)
+    made.close()
+
+
+def _judged(clients: Clients) -> Clients:
     clock = clients.seeded.services.desk._clock
     assert isinstance(clock, FakeClock)
     first, second = clients.login("aigul"), clients.login("daniyar")
@@ -180,25 +193,32 @@ class TestWhoMayRead:
     def test_overseers(self, clients: Clients, who: str, status: int) -> None:
         assert clients.login(who).get(f"/statistics?{MONTH}").status_code == status
 
-    def test_operators_are_for_supervisors_and_never_published(self, judged: Clients) -> None:
-        told = read(judged, f"{MONTH}&by=operator")
+    def test_operators_are_for_supervisors_and_never_published(self, judged_once: Clients) -> None:
+        told = read(judged_once, f"{MONTH}&by=operator")
         assert told["publishable"] is False
         assert len(told["groups"]) == 2
         assert told["groups"][0]["counts"]["answers"] == 27
-        assert judged.login("erlan").get(f"/statistics?{MONTH}&by=operator").status_code == 403
+        assert judged_once.login("erlan").get(f"/statistics?{MONTH}&by=operator").status_code == 403
 
-    def test_only_a_whole_month_that_is_over_is_published(self, judged: Clients) -> None:
-        assert read(judged)["publishable"] is True
-        assert read(judged, "from=2026-05-01T00:00:00Z&to=2026-06-01T00:00:00Z")["publishable"] is False
-        assert read(judged, "from=2026-04-01T00:00:00Z&to=2026-04-30T00:00:00Z")["publishable"] is False
+    def test_only_a_whole_month_that_is_over_is_published(self, judged_once: Clients) -> None:
+        assert read(judged_once)["publishable"] is True
+        assert read(judged_once, "from=2026-05-01T00:00:00Z&to=2026-06-01T00:00:00Z")["publishable"] is False
+        assert read(judged_once, "from=2026-04-01T00:00:00Z&to=2026-04-30T00:00:00Z")["publishable"] is False
 
     @pytest.mark.parametrize("form", ["json", "csv", "svg"])
     @pytest.mark.parametrize("by", ["camera", "list", "model"])
-    def test_nobody_is_named(self, judged: Clients, by: str, form: str) -> None:
-        text = judged.login("saule").get(f"/statistics?{MONTH}&by={by}&format={form}").text
-        with judged.seeded.services.database.read() as session:
+    def test_nobody_is_named(self, judged_once: Clients, by: str, form: str) -> None:
+        text = judged_once.login("saule").get(f"/statistics?{MONTH}&by={by}&format={form}").text
+        with judged_once.seeded.services.database.read() as session:
             accounts = list(session.scalars(select(Account.account_id)))
-        names = [SUBJECT_NAME, OTHER_NAME, WATCHLIST_NAME, "aigul", *accounts, *judged.seeded.subject_ids]
+        names = [
+            SUBJECT_NAME,
+            OTHER_NAME,
+            WATCHLIST_NAME,
+            "aigul",
+            *accounts,
+            *judged_once.seeded.subject_ids,
+        ]
         assert not [name for name in names if name in text]
 
     def test_reading_is_an_entry(self, clients: Clients) -> None:
@@ -224,8 +244,8 @@ def test_months_never_overlap(since: str, until: str, month: bool) -> None:
 
 
 class TestFiles:
-    def test_the_table_has_a_row_a_group_and_hidden_cells_are_empty(self, judged: Clients) -> None:
-        text = judged.login("saule").get(f"/statistics?{MONTH}&by=camera&format=csv").text
+    def test_the_table_has_a_row_a_group_and_hidden_cells_are_empty(self, judged_once: Clients) -> None:
+        text = judged_once.login("saule").get(f"/statistics?{MONTH}&by=camera&format=csv").text
         rows = list(csv.DictReader(io.StringIO(text)))
         assert [row["group"] for row in rows] == ["all", "gate"]
         assert (rows[0]["confirmed"], rows[0]["rejected"]) == ("12", "9")
@@ -238,16 +258,16 @@ class TestFiles:
         text = judged.login("saule").get(f"/statistics?{MONTH}&by=camera&format=csv").text
         assert ",'=cmd," in text
 
-    def test_the_plot_is_one_svg_without_scripts(self, judged: Clients) -> None:
-        response = judged.login("saule").get(f"/statistics?{MONTH}&by=camera&format=svg")
+    def test_the_plot_is_one_svg_without_scripts(self, judged_once: Clients) -> None:
+        response = judged_once.login("saule").get(f"/statistics?{MONTH}&by=camera&format=svg")
         assert response.headers["content-type"] == "image/svg+xml"
         root = ET.fromstring(response.text)  # noqa: S314  # our own
         assert root.tag.endswith("svg")
         assert not [one for one in root.iter() if one.tag.endswith("script")]
         assert "2026-04-01" in response.text
 
-    def test_three_forms_of_one_thing(self, judged: Clients) -> None:
-        service = StatisticsService(judged.seeded.services.database, FakeClock(APRIL))
+    def test_three_forms_of_one_thing(self, judged_once: Clients) -> None:
+        service = StatisticsService(judged_once.seeded.services.database, FakeClock(APRIL))
         found = service.read(
             "test", datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC), By.LIST
         )

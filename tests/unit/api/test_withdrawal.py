@@ -75,14 +75,13 @@ def test_what_was_listed_keeps_time_pictures_and_addresses(clients: Clients) -> 
     seeded, person = clients.seeded, clients.login("aigul")
     evidence = seeded.evidence(1)
     seeded.take_in(evidence=evidence)
-    before = person.queue()
+    before, kept = person.queue(), row(seeded)
     other = seeded.candidate(revision=2, evidence=seeded.evidence(5), pts_seconds=9.0, similarity=0.9)
     assert seeded.services.intake.accept(other) is Taken.FROZEN
     assert person.queue() == before
     same = seeded.candidate(revision=3, evidence=evidence, similarity=0.8)
-    assert seeded.services.intake.accept(same) is Taken.UPDATED
-    assert person.queue() == before
-    assert row(seeded) == (State.OPEN, 3, 0.8)
+    assert seeded.services.intake.accept(same) is Taken.FROZEN
+    assert (person.queue(), row(seeded)) == (before, kept)
 
 
 def test_what_nobody_was_listed_shows_the_newer_picture(clients: Clients) -> None:
