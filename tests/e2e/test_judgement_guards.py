@@ -294,7 +294,7 @@ BODIES: tuple[dict[str, Any], ...] = (
 )
 
 
-def walk_every_route(clients: Clients) -> int:
+def walk_every_route(clients: Clients, *, leaving_out: str = "") -> int:
     """Every route with every role on candidates in every state that waits; returns requests made."""
     people = _people_of_every_role(clients)
     ids = _waiting_candidates(clients)
@@ -302,6 +302,8 @@ def walk_every_route(clients: Clients) -> int:
     paths = clients.http.app.openapi()["paths"]  # type: ignore[attr-defined]
     for path in sorted(paths, key=lambda one: one.endswith("/undo")):  # else nothing waits for the others
         methods = paths[path]
+        if leaving_out and path.endswith(leaving_out):
+            continue
         for method in methods:
             for person in people:
                 for filled in {_fill(path, one) for one in ids}:
@@ -389,6 +391,6 @@ def test_a_route_that_skips_judgement_is_caught(unguarded: Clients) -> None:
     )
     routes = unguarded.http.app.router.routes  # type: ignore[attr-defined]
     routes.insert(0, routes.pop())  # before the page, which answers for every other address
-    walk_every_route(unguarded)
+    walk_every_route(unguarded, leaving_out="/undo")  # it would take the held confirmation back
     with pytest.raises(AssertionError):
         assert_unconfirmed(unguarded)

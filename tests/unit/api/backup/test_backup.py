@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(tmp_path: Path) -> Iterator[House]:
     clients = Clients(seed(tmp_path / "house"))
     confirmed = clients.seeded.take_in()
     for username in ("aigul", "daniyar"):
@@ -59,7 +59,8 @@ def house(tmp_path: Path) -> House:
         assert person.answer(person.queue()[0]["review_id"], "same_person").status_code == 201
     assert clients.seeded.services.hold_clock.run_once() == 1
     clients.seeded.take_in(2)
-    return House(tmp_path, clients, confirmed)
+    yield House(tmp_path, clients, confirmed)
+    clients.close()
 
 
 def reopened(house: House) -> Clients:
