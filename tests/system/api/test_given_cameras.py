@@ -37,9 +37,7 @@ def seeded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Seeded]:
 
 
 def administrator(seeded: Seeded) -> Principal:
-    (account_id,) = [
-        line.account_id for line in seeded.services.accounts.all() if line.role is Role.ADMINISTRATOR
-    ]
+    (account_id,) = [line.account_id for line in seeded.services.accounts.all() if line.username == "root"]
     return Principal(account_id, "root", Role.ADMINISTRATOR, "session", must_change_password=False)
 
 

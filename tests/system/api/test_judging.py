@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from aiqyn.embedded.redis_server import RedisServer
@@ -19,7 +19,6 @@ from tests.api_client import Clients
 from tests.desk_sequences import LONG, SETTINGS, bench, sequences
 from tests.redis_server import find_kind
 from tests.seeds import add_account, seed
-from tests.system import postgres_cluster
 from tests.unit.api import test_complaints as complaints
 from tests.unit.api import test_outcomes as outcomes
 from tests.unit.api.test_clockwork import judged_same
@@ -44,23 +43,6 @@ def redis() -> RedisServer:
     server = find_kind("7")
     assert isinstance(server, RedisServer), server
     return server
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres_cluster.running() as url:
-        yield url
-
-
-@pytest.fixture
-def url(cluster: str, request: pytest.FixtureRequest) -> str:
-    """The URL of a database of this test's own."""
-    name = f"judging_{abs(hash(request.node.nodeid))}"
-    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(cluster).set(database=name).render_as_string(hide_password=False)
 
 
 def test_many_clients_at_once_on_sqlite() -> None:

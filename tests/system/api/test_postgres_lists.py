@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from api.galleries import GalleryService
 from tests.api_client import Clients, FakeClock
 from tests.enrolment_bench import Shelf
 from tests.lists_bench import clients_with_reader
 from tests.seeds import seed
-from tests.system import postgres_cluster
 from tests.unit.aiqyn.roster import test_run as imports
 from tests.unit.api import test_list_deployments as deployments
 from tests.unit.api import test_list_entries as entries
@@ -22,27 +20,13 @@ from tests.unit.api import test_list_requests as requests
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres_cluster.running() as url:
-        yield url
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
 
 @pytest.fixture
-def clients(
-    cluster: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest
-) -> Iterator[Clients]:
-    name = f"lists_{abs(hash(request.node.nodeid))}"
-    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    url = make_url(cluster).set(database=name).render_as_string(hide_password=False)
+def clients(url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Clients]:
     made = clients_with_reader(seed(tmp_path, clock=clock, database_url=url))
     yield made
     made.close()

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from api.review.policies import ReviewPolicy
 from api.store.engine import open_engine
@@ -16,28 +15,10 @@ from tests.api_client import Clients, FakeChance, FakeClock
 from tests.e2e import test_passkey_guards as guards
 from tests.e2e.test_judgement_guards import assert_unconfirmed
 from tests.seeds import seed
-from tests.system import postgres_cluster
 from tests.unit.api import test_proofs as proofs
 from tests.unit.api.store.test_migration_of_proofs import assert_old_judgements_stay
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres_cluster.running() as url:
-        yield url
-
-
-@pytest.fixture
-def url(cluster: str, request: pytest.FixtureRequest) -> str:
-    """Of a database of this test's own."""
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    engine = create_engine(cluster, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(cluster).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
