@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
@@ -23,6 +25,8 @@ from api.store.migrate import check_known, migrate
 from pipelines.errors import EvidenceError, EvidenceMissingError
 from pipelines.evidence_blobs import Place
 from pipelines.signing import VerifyingKeys
+
+GONE_WITHIN_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def _nobody_else(url: str, *, replace: bool) -> Iterator[None]:
         return
     engine = open_engine(url)
     try:
-        others = others_connected(engine)
+        others = _still_connected(engine)
         if others:
             raise BackupError(
                 f"the database has {others} other connections; end the service first (`aiqyn serve`)"
@@ -101,6 +105,14 @@ def _nobody_else(url: str, *, replace: bool) -> Iterator[None]:
     finally:
         engine.dispose()
     yield
+
+
+def _still_connected(engine: Engine) -> int:
+    """Other connections that do not go within moments: one that was just closed is listed a little longer."""
+    deadline = time.monotonic() + GONE_WITHIN_SECONDS
+    while (others := others_connected(engine)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return others
 
 
 def _check_empty(engine: Engine, *, replace: bool) -> None:
