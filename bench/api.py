@@ -38,7 +38,7 @@ class ApiPlan:
     Attributes:
         candidates: in the full store, judged in the past.
         queue: that wait, in both stores.
-        operators: clients that ask once a second each.
+        operators: clients that ask once a second each, in turn for a page, for a review, and with an answer.
         seconds: of each round.
         rounds: of each store, in turn.
         ingest: candidates sent over the bus at once.
@@ -48,7 +48,7 @@ class ApiPlan:
     candidates: int = MILLION
     queue: int = 20_000
     operators: int = 50
-    seconds: float = 20.0
+    seconds: float = 30.0
     rounds: int = 3
     ingest: int = 5_000
     databases: tuple[str, ...] = DATABASES
@@ -62,10 +62,11 @@ class StoreFigures:
         candidates: of the past in it.
         filled_seconds: until they were there.
         queue_p50_ms, queue_p95_ms: of queue pages.
-        judgement_p50_ms, judgement_p95_ms: of judgements that were taken.
-        pages, judgements: how many were measured.
-        refused: queue pages that were not given, by status; there must be none.
-        not_taken: judgements that were not, by status; 409: another operator was faster.
+        look_p95_ms: of reviews that were opened.
+        judgement_p50_ms, judgement_p95_ms: of judgements that were taken, both their requests together.
+        pages, looks, judgements: how many were measured.
+        refused: queue pages and reviews that were not given, by status; there must be none.
+        not_taken: judgements that were not, by status.
         ingest_per_second: candidates read, checked, kept and acknowledged, the best of two runs.
     """
 
@@ -73,9 +74,11 @@ class StoreFigures:
     filled_seconds: float
     queue_p50_ms: float = 0.0
     queue_p95_ms: float = 0.0
+    look_p95_ms: float = 0.0
     judgement_p50_ms: float = 0.0
     judgement_p95_ms: float = 0.0
     pages: int = 0
+    looks: int = 0
     judgements: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     not_taken: dict[str, int] = field(default_factory=dict)
@@ -142,24 +145,19 @@ def _measure(database: str, server: RedisServer, plan: ApiPlan, say: _Say) -> Da
         for number in range(plan.rounds):
             say(f"{database}: {plan.operators} operators, round {number + 1} of {plan.rounds}")
             for (site, logins), all_heard in zip(sites, heard, strict=True):
-                _add(all_heard, ask(site.address, logins, plan.seconds))
+                all_heard.add(ask(site.address, logins, plan.seconds))
         say(f"{database}: {plan.ingest:,} candidates at once")
         for (site, _), found, all_heard in zip(sites, figures, heard, strict=True):
             _sum_up(found, all_heard, site, plan)
         return DatabaseFigures(database, *figures)
 
 
-def _add(total: Heard, heard: Heard) -> None:
-    total.queue_ms += heard.queue_ms
-    total.judgement_ms += heard.judgement_ms
-    total.refused += heard.refused
-    total.not_taken += heard.not_taken
-
-
 def _sum_up(found: StoreFigures, heard: Heard, site: Site, plan: ApiPlan) -> None:
     found.queue_p50_ms, found.queue_p95_ms = _percentiles(heard.queue_ms)
+    _, found.look_p95_ms = _percentiles(heard.look_ms)
     found.judgement_p50_ms, found.judgement_p95_ms = _percentiles(heard.judgement_ms)
-    found.pages, found.judgements = len(heard.queue_ms), len(heard.judgement_ms)
+    found.pages, found.looks = len(heard.queue_ms), len(heard.look_ms)
+    found.judgements = len(heard.judgement_ms)
     found.refused = {str(status): count for status, count in sorted(heard.refused.items())}
     found.not_taken = {str(status): count for status, count in sorted(heard.not_taken.items())}
     if plan.ingest:

@@ -34,7 +34,7 @@ from api.review.deployments import DeploymentTerms
 from api.review.watchlists import EntryTerms
 from api.services import Services, build_services
 from api.settings import settings_from
-from bench.api_clients import Login
+from bench.api_clients import LOOK_SECONDS, Login
 from bench.api_fill import PERIOD, Judged, Span, fill
 from bench.live.spooler import numbered
 from pipelines import streams
@@ -184,6 +184,7 @@ def filled_site(
         "api": {
             "port": free_port(8750),
             "control_share": 0.0,
+            "minimum_look_seconds": LOOK_SECONDS,
             "expire_after_seconds": 2_592_000,
             "database_url": database_url,
         },

@@ -31,7 +31,8 @@ MEMORY_BYTES: Final = 3 * 1024**3
 MOST_PICTURE_BYTES: Final = 32 * 1024**2
 """A larger file is no reference: not sent to the child at all."""
 
-_PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "VIRTUAL_ENV")
+_PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "HOME", "VIRTUAL_ENV")
+"""Without `LD_LIBRARY_PATH` a Python whose library lies elsewhere does not start."""
 
 
 class PictureReader(Protocol):

@@ -196,7 +196,7 @@ def _run(
     settings, report = folder / "schemathesis.toml", folder / "report.json"
     lines = ["[parameters]", *(f'"path.{name}" = "{value}"' for name, value in ids.items())]
     settings.write_text("\n".join(lines) + "\n", "utf-8")
-    command = [str(Path(sys.executable).parent / "schemathesis"), f"--config-file={settings}"]
+    command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={settings}"]
     command += ["run", f"{address}{API}/openapi.json", f"--phases={chance.phases}"]
     command += [f"--max-examples={chance.examples}", f"--seed={chance.number}", "--warnings=off"]
     command += [f"--checks={','.join(CHECKS)}", "--suppress-health-check=all", "--continue-on-failure"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +70,7 @@ class LiveBench(Bench):
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            MEMORY_VARIABLE: str(self.tmp_path / "m"),
+            MEMORY_VARIABLE: str(memory_sockets(self.tmp_path) / "m"),
             LOAD_VARIABLE: str(self.load_seconds),
             SLOW_VARIABLE: "yes" if self.slow else "",
         }
@@ -119,9 +121,17 @@ def decoder_pid(supervisor: Supervisor, camera_id: str = "gate") -> int:
     return child.pid if child is not None else 0
 
 
+def memory_sockets(folder: Path) -> Path:
+    """A folder of a bench's own with a short name: a socket's address has a hundred characters at most."""
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    place = Path(tempfile.gettempdir()) / f"m-{name}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
 def memory_of(bench: LiveBench, pid: int) -> bytes:
     """Every readable byte of a matching process."""
-    path = bench.tmp_path / f"m.{pid}"
+    path = memory_sockets(bench.tmp_path) / f"m.{pid}"
     wait_until(path.exists)
     parts = []
     with socket.socket(socket.AF_UNIX) as asker:

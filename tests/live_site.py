@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.config import load_config
+from pipelines.live.reloading import reread_config
 from pipelines.live.supervisor import Supervisor
 from pipelines.live.supervisor_options import SupervisorOptions
 from tests.live_bench import LiveBench
@@ -46,7 +46,7 @@ class Site:
 
         def reading(**given: Any) -> SupervisorOptions:
             return replace(
-                options(**given), read_settings=lambda: load_config(self.path, environment=environment)
+                options(**given), read_settings=lambda: reread_config(self.path, environment=environment)
             )
 
         self.bench.options = reading  # type: ignore[method-assign]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import MetaData, UniqueConstraint, make_url
+from sqlalchemy import MetaData, UniqueConstraint, make_url, text
 
 from api.ledger.chain import GENESIS
 from api.store.engine import Database, open_engine
@@ -21,10 +21,14 @@ def open_unguarded_database(url: str) -> Database:
                 copied.constraints.remove(limit)
             for index in [item for item in copied.indexes if item.unique]:
                 copied.indexes.remove(index)
-    file = make_url(url).database
-    if file:
-        Path(file).unlink(missing_ok=True)  # seeded services begin with a migrated one
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).unlink(missing_ok=True)  # seeded services begin with a migrated one
     engine = open_engine(url)
+    if parsed.get_backend_name() == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
     bare.create_all(engine)
     database = Database(engine)
     with database.write() as session:

@@ -154,7 +154,7 @@ def _print_pipeline(found: PipelineBench) -> None:
 def bench_api(
     candidates: Annotated[int, typer.Option(min=0, help="Judged candidates in the full store.")] = 1_000_000,
     operators: Annotated[int, typer.Option(min=2, help="Clients that ask once a second each.")] = 50,
-    seconds: Annotated[float, typer.Option(min=1, help="Of each round.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=3, help="Of each round.")] = 30.0,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds of each store, in turn.")] = 3,
     database: Annotated[
         list[str] | None, typer.Option("--database", help="sqlite or postgresql; else both. Repeatable.")

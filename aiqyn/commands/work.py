@@ -63,7 +63,7 @@ def _supervise(
     loaded: Config, path: Path | None, early: EarlyReload, *, exit_when_done: bool
 ) -> WorkerReport:
     from aiqyn.embedded.redis import embedded_address
-    from pipelines.config import load_config
+    from pipelines.live.reloading import reread_config
     from pipelines.live.supervisor import Supervisor
     from pipelines.live.supervisor_options import SupervisorOptions
     from pipelines.live.supervisor_signals import ended_by_signals
@@ -73,7 +73,7 @@ def _supervise(
         return loaded.redis.address() or embedded_address(loaded.paths.data_dir)
 
     options = SupervisorOptions(
-        address, exit_when_done, standby=loaded.worker.standby, read_settings=lambda: load_config(path)
+        address, exit_when_done, standby=loaded.worker.standby, read_settings=lambda: reread_config(path)
     )
     supervisor = Supervisor(loaded, options)
     with ended_by_signals(supervisor):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.accounts import AccountLine, NewAccount
 from api.deps import AccountReader, Administrator, Approver, Cursor, IdempotencyKey, Limit, ServicesDep
 from api.pagination import read_text_cursor, text_cursor
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_people import (
     AccountChanged,
     AccountIn,
@@ -24,7 +25,7 @@ from api.schemas_people import (
     RoleIn,
 )
 
-router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
+router = api_router("/api/v1/accounts", tags=["accounts"])
 
 AccountId = Annotated[str, Path(max_length=64)]
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import Depends, Path, Request
 
 from api.convert import login_out, me_out
 from api.deps import Active, LoggedIn, LoginAddress, ServicesDep, login_address
 from api.devices import Marked
 from api.peers import PEER
 from api.problems import documented
+from api.routing import api_router
 from api.schemas import LoginIn, LoginOut, Me, PasswordIn
 from api.schemas_people import LoginWays, OidcBegun, OidcFinish, RefreshIn, SessionList, SessionOut
 
 GATED = [Depends(login_address)]
 
-router = APIRouter(prefix="/api/v1", tags=["accounts"])
+router = api_router("/api/v1", tags=["accounts"])
 
 
 @router.get("/auth/ways", responses=documented())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from api.camera_schemas import CameraDaysOut, CameraList, GapsOut, camera_out, day_out, gaps_out
 from api.deps import Active, ServicesDep
 from api.problems import documented
+from api.routing import api_router
 
-router = APIRouter(prefix="/api/v1", tags=["cameras"])
+router = api_router("/api/v1", tags=["cameras"])
 
 CameraId = Annotated[str, Path(max_length=128, pattern=r"^[\w.:@-]+$")]
 

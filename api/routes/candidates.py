@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from api.convert import candidate_out
 from api.deps import Cursor, IdempotencyKey, Limit, Overseer, ServicesDep, Supervisor
@@ -12,9 +12,10 @@ from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
 from api.review.cases import State
+from api.routing import api_router
 from api.schemas import CandidateOut, CandidatePage, ResolutionIn, ResolutionOut
 
-router = APIRouter(prefix="/api/v1/candidates", tags=["oversight"])
+router = api_router("/api/v1/candidates", tags=["oversight"])
 
 CandidateId = Annotated[str, Path(max_length=64)]
 

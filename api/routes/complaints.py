@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from api.complaints import ComplaintAnswer
 from api.deps import Cursor, IdempotencyKey, Limit, Overseer, ServicesDep, Supervisor
@@ -14,9 +14,10 @@ from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
 from api.review.redress import ComplaintState
+from api.routing import api_router
 from api.schemas_after import ComplaintAnswerIn, ComplaintIn, ComplaintOut, ComplaintPage
 
-router = APIRouter(prefix="/api/v1/complaints", tags=["redress"])
+router = api_router("/api/v1/complaints", tags=["redress"])
 
 ComplaintId = Annotated[str, Path(max_length=64)]
 

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api.deps import Overseer, ServicesDep
 from api.problems import documented
+from api.routing import api_router
 from api.schemas_figures import ControlResultsOut, OperatorTallyOut, TallyOut
 
-router = APIRouter(prefix="/api/v1/controls", tags=["oversight"])
+router = api_router("/api/v1/controls", tags=["oversight"])
 
 
 @router.get("/results", responses=documented(400, 401, 403))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.deps import Cursor, IdempotencyKey, Limit, ServicesDep
 from api.pagination import pair_cursor, read_pair_cursor
@@ -12,10 +12,11 @@ from api.problems import documented
 from api.replays import WriteRequest
 from api.review.wishes import DeploymentWish
 from api.routes.list_access import Ender, ListReader, Requester
+from api.routing import api_router
 from api.schemas_lists import DeploymentIn, DeploymentOut, DeploymentPage, DeploymentRevoked, ReasonIn
 from api.schemas_requests import RequestOut
 
-router = APIRouter(prefix="/api/v1/deployments", tags=["lists"])
+router = api_router("/api/v1/deployments", tags=["lists"])
 
 DeploymentId = Annotated[str, Path(max_length=128)]
 

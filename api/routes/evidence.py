@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from api.deps import Operator, ServicesDep
 from api.problems import documented
+from api.routing import api_router
 
-router = APIRouter(prefix="/api/v1/evidence", tags=["reviews"])
+router = api_router("/api/v1/evidence", tags=["reviews"])
 
 
 @router.get(

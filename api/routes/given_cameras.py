@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from api.accounts import Principal
 from api.deps import Active, Administrator, Cursor, IdempotencyKey, Limit, ServicesDep
@@ -14,6 +14,7 @@ from api.problems import documented
 from api.replays import WriteRequest
 from api.review.cameras import MAX_REASON, CameraOrder
 from api.review.cases import Role
+from api.routing import api_router
 from api.schemas_cameras import (
     CAMERA_ID_PATTERN,
     CameraChangeIn,
@@ -23,7 +24,7 @@ from api.schemas_cameras import (
     CameraVersionPage,
 )
 
-router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
+router = api_router("/api/v1/cameras", tags=["cameras"])
 
 CameraId = Annotated[str, Path(max_length=128, pattern=CAMERA_ID_PATTERN)]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.deps import IdempotencyKey, Overseer, ServicesDep, Supervisor
 from api.holds import HoldTerms, hold_document
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_evidence import HoldIn, HoldLiftIn, HoldList, HoldOut
 
-router = APIRouter(prefix="/api/v1/candidates/{candidate_id}/holds", tags=["oversight"])
+router = api_router("/api/v1/candidates/{candidate_id}/holds", tags=["oversight"])
 
 CandidateId = Annotated[str, Path(max_length=64)]
 HoldId = Annotated[str, Path(max_length=64)]

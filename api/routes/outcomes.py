@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.deps import Cursor, IdempotencyKey, Limit, Overseer, ServicesDep, Supervisor
 from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_after import (
     AwaitedOutcomeOut,
     AwaitedOutcomePage,
@@ -19,7 +20,7 @@ from api.schemas_after import (
     OutcomeOut,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["oversight"])
+router = api_router("/api/v1", tags=["oversight"])
 
 CandidateId = Annotated[str, Path(max_length=64)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from api.deps import Active, Administrator, Cursor, IdempotencyKey, Limit, ServicesDep
 from api.errors import UnprocessableError
@@ -18,6 +18,7 @@ from api.problems import documented
 from api.replays import WriteRequest
 from api.review.errors import RecordError
 from api.review.overlays import Drawing, OverlayKind, polygons_of
+from api.routing import api_router
 from api.schemas_overlays import (
     OverlayImportIn,
     OverlayImportOut,
@@ -29,7 +30,7 @@ from api.schemas_overlays import (
 
 YAML = "text/yaml"
 
-router = APIRouter(prefix="/api/v1/overlays", tags=["overlays"])
+router = api_router("/api/v1/overlays", tags=["overlays"])
 
 CameraId = Annotated[str, Path(max_length=128, pattern=r"^[\w.:@-]+$")]
 CameraQuery = Annotated[str | None, Query(max_length=128, pattern=r"^[\w.:@-]+$")]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.convert_passkeys import new_passkey_of, passkey_out, public_passkey_out, registration_out
 from api.deps import Active, Cursor, IdempotencyKey, Limit, LoggedIn, Overseer, ServicesDep
 from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_passkeys import (
     PasskeyIn,
     PasskeyList,
@@ -19,7 +20,7 @@ from api.schemas_passkeys import (
     RegistrationOptionsOut,
 )
 
-router = APIRouter(prefix="/api/v1/passkeys", tags=["passkeys"])
+router = api_router("/api/v1/passkeys", tags=["passkeys"])
 
 
 @router.post("/options", responses=documented(401, 403, 409))

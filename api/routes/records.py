@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.convert import ledger_entry_out, receipt_out
 from api.deps import Cursor, Limit, Overseer, ServicesDep
 from api.pagination import read_sequence_cursor, sequence_cursor
 from api.problems import documented
+from api.routing import api_router
 from api.schemas import LedgerPage, ReceiptOut
 
-router = APIRouter(prefix="/api/v1", tags=["oversight"])
+router = api_router("/api/v1", tags=["oversight"])
 
 
 @router.get("/receipts/{receipt_id}", responses=documented(401, 403, 404))

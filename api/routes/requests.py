@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 
 from api.deps import Cursor, IdempotencyKey, Limit, ServicesDep
 from api.pagination import read_time_cursor, time_cursor
@@ -13,6 +13,7 @@ from api.replays import WriteRequest
 from api.review.requests import RequestKind, RequestState
 from api.routes.list_access import Authoriser, ListReader, Requester
 from api.routes.watchlists import JPEG, ReferenceId
+from api.routing import api_router
 from api.schemas_lists import ReasonIn
 from api.schemas_requests import (
     ApprovalIn,
@@ -25,7 +26,7 @@ from api.schemas_requests import (
 )
 from api.store.requests import RequestFilter
 
-router = APIRouter(prefix="/api/v1", tags=["lists"])
+router = api_router("/api/v1", tags=["lists"])
 
 RequestId = Annotated[str, Path(max_length=64)]
 ImportId = Annotated[str, Path(max_length=64)]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.deps import IdempotencyKey, Overseer, ServicesDep, Supervisor
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_after import RetractionIn, RetractionOut
 
-router = APIRouter(prefix="/api/v1/candidates/{candidate_id}/retraction", tags=["oversight"])
+router = api_router("/api/v1/candidates/{candidate_id}/retraction", tags=["oversight"])
 
 CandidateId = Annotated[str, Path(max_length=64)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.convert import reveal_out, review_out
 from api.convert_passkeys import assertion_of, proof_options_out
@@ -15,11 +15,12 @@ from api.pagination import read_review_cursor, review_cursor
 from api.problems import documented
 from api.proofs import JudgementProof
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas import AnswerIn, JudgementOut, RevealOut, ReviewOut, ReviewPage
 from api.schemas_after import UndoIn, UndoOut
 from api.schemas_passkeys import JudgementIn, ProofOptionsOut
 
-router = APIRouter(prefix="/api/v1/reviews", tags=["reviews"])
+router = api_router("/api/v1/reviews", tags=["reviews"])
 
 ReviewId = Annotated[str, Path(max_length=64)]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from api.deps import AccountReader, Administrator, IdempotencyKey, ServicesDep
 from api.problems import documented
 from api.replays import WriteRequest
 from api.rights import RightTerms
+from api.routing import api_router
 from api.schemas_people import (
     CameraGroupIn,
     CameraGroupList,
@@ -19,7 +20,7 @@ from api.schemas_people import (
     RightsOut,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["accounts"])
+router = api_router("/api/v1", tags=["accounts"])
 
 AccountId = Annotated[str, Path(max_length=64)]
 GroupId = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.deps import ServicesDep
 from api.errors import NotAuthenticatedError
 from api.problems import documented
+from api.routing import api_router
 from api.schemas import Health, Jwks
 from pipelines.metrics_registry import CONTENT_TYPE
 
-router = APIRouter(tags=["service"])
+router = api_router(tags=["service"])
 
 _bearer = HTTPBearer(
     auto_error=False,

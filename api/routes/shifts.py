@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
-
 from api.deps import Cursor, IdempotencyKey, Limit, Operator, Overseer, ServicesDep
 from api.pagination import read_time_cursor, time_cursor
 from api.problems import documented
 from api.replays import WriteRequest
+from api.routing import api_router
 from api.schemas_figures import (
     DutyOut,
     ShiftEndedOut,
@@ -19,7 +18,7 @@ from api.schemas_figures import (
     ShiftPage,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["duty"])
+router = api_router("/api/v1", tags=["duty"])
 
 
 @router.post("/shifts", status_code=201, responses=documented(400, 401, 403, 409))

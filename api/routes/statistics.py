@@ -6,18 +6,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from api.deps import Overseer, ServicesDep
 from api.errors import ConflictError
 from api.problems import documented
+from api.routing import api_router
 from api.schemas_figures import StatisticsOut
 from api.statistics import Statistics
 from api.statistics_files import as_csv, as_document, as_svg
 from api.store.statistics import By
 from pipelines.evaluate.errors import MissingExtraError
 
-router = APIRouter(prefix="/api/v1/statistics", tags=["oversight"])
+router = api_router("/api/v1/statistics", tags=["oversight"])
 
 
 class Format(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from api.deps import Cursor, IdempotencyKey, Limit, ServicesDep
 from api.pagination import pair_cursor, read_pair_cursor
@@ -14,6 +14,7 @@ from api.replays import WriteRequest
 from api.review.watchlists import WatchlistTerms
 from api.review.wishes import EntryWish, RenewalWish, Upload
 from api.routes.list_access import Authoriser, Ender, ListReader, Requester
+from api.routing import api_router
 from api.schemas_lists import (
     EntryIn,
     EntryOut,
@@ -38,7 +39,7 @@ JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}, "description": "the face, upright"}
 }
 
-router = APIRouter(prefix="/api/v1", tags=["lists"])
+router = api_router("/api/v1", tags=["lists"])
 
 WatchlistId = Annotated[str, Path(max_length=128)]
 SubjectId = Annotated[str, Path(max_length=128)]

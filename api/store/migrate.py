@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -15,15 +17,19 @@ def migrate(engine: Engine) -> str:
     Returns:
         The revision the database has now.
     """
+    newest = newest_revision()
+    if current_revision(engine) == newest:
+        return newest
     config = _config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return newest_revision()
+    return newest
 
 
+@cache
 def newest_revision() -> str:
-    """The revision this build expects."""
+    """The revision this build expects; every migration is read for it, so it is remembered."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
         raise RuntimeError("the package carries no migrations")

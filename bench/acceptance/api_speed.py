@@ -12,6 +12,8 @@ MAX_QUEUE_MS = 30.0
 MAX_JUDGEMENT_MS = 50.0
 MAX_RATIO = 2.0
 MIN_INGEST = 500.0
+SHARE_MEASURED = 0.9
+"""Of the pages, and of the judgements, that fifty clients come to which ask for one of three things a second."""
 
 
 def measure(plan: api.ApiPlan | None = None) -> Iterator[Figure]:
@@ -34,11 +36,11 @@ def _of_database(found: api.DatabaseFigures, plan: api.ApiPlan) -> Iterator[Figu
     yield at_most(f"{name}: judgement p95, ms", full.judgement_p95_ms, MAX_JUDGEMENT_MS)
     yield at_most(f"{name}: times that of an empty store ", round(found.judgement_ratio, 2), MAX_RATIO)
     for words, store in (("full", full), ("empty", empty)):
-        yield equals(f"{name}, {words}: queue pages refused", sum(store.refused.values()), 0)
-        failed = sum(count for status, count in store.not_taken.items() if status >= "500")
-        yield equals(f"{name}, {words}: judgements failed by the service", failed, 0)
-    wanted = plan.operators * plan.seconds * plan.rounds
-    yield at_least(f"{name}: queue pages measured", full.pages, 0.95 * wanted)
+        yield equals(f"{name}, {words}: pages and reviews refused", sum(store.refused.values()), 0)
+        yield equals(f"{name}, {words}: judgements refused", sum(store.not_taken.values()), 0)
+        wanted = SHARE_MEASURED * plan.operators * plan.seconds * plan.rounds / 3
+        yield at_least(f"{name}, {words}: queue pages measured", store.pages, round(wanted))
+        yield at_least(f"{name}, {words}: judgements measured", store.judgements, round(wanted))
     yield at_least(f"{name}: candidates taken in a second", full.ingest_per_second, MIN_INGEST)
 
 

@@ -204,9 +204,13 @@ def _values(got: Answered) -> str:
     return ",".join(value for name, value in got.headers if name not in UNSTEADY)
 
 
+def _is_json(got: Answered) -> bool:
+    return any(name == "content-type" and "json" in value for name, value in got.headers)
+
+
 def _form(got: Answered) -> str:
     """The names of a document's fields in order, or how a JPEG was made: tables, sampling and segments."""
-    if got.body[:1] == b"{":
+    if _is_json(got):
         return _fields(json.loads(got.body))
     if got.body[:2] != b"\xff\xd8":
         return "other"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
 
 import structlog
 
-from pipelines.config import Config
+from pipelines.config import Config, load_config
 from pipelines.errors import ConfigError
 from pipelines.given_cameras import GivenCamera, camera_config
 from pipelines.live.camera_plan import CameraPlan, fixed_changes, plan_cameras, with_cameras
@@ -15,7 +17,38 @@ from pipelines.live.camera_plan import CameraPlan, fixed_changes, plan_cameras, 
 LONGEST_NOTE = 400
 """Of what the hash of each camera says of the settings; the log has all of it."""
 
+TRIES: Final = 10
+TRY_SECONDS: Final = 0.1
+
 _log = structlog.get_logger(__name__)
+
+
+def reread_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
+    """The settings of a worker that runs, from a file that somebody may just be writing.
+
+    A file without anything in it would send every camera away, and is what most editors make first.
+
+    Args:
+        path, environment: as of `load_config`.
+
+    Raises:
+        ConfigError: as of `load_config`; or the file stays empty, or does not stand still.
+    """
+    if path is None or not path.is_file():
+        return load_config(path, environment=environment)
+    for _ in range(TRIES):
+        before = _state(path)
+        if before[0]:
+            config = load_config(path, environment=environment)
+            if _state(path) == before:
+                return config
+        time.sleep(TRY_SECONDS)
+    raise ConfigError(f"{path}: empty, or still being written; write a file beside it and rename that")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 class LiveSettings:

@@ -95,10 +95,11 @@ def test_no_sequence_on_postgresql_confirms_without_two_people_apart(tmp_path: P
 )
 def test_what_comes_after_a_match_on_postgresql(url: str, tmp_path: Path, statement: str, words: str) -> None:
     """A confirmed match, a complaint two fresh judges bear out, and what the database itself refuses."""
-    clients = Clients(seed(tmp_path, database_url=url, policy=complaints.POLICY))
+    seeded = seed(tmp_path, database_url=url, policy=complaints.POLICY)
+    services = seeded.services
+    seeded.one_time_passwords["zarina"] = add_account(services, "zarina", Role.OPERATOR)
+    clients = Clients(seeded)
     try:
-        services = clients.seeded.services
-        clients.seeded.one_time_passwords["zarina"] = add_account(services, "zarina", Role.OPERATOR)
         candidate_id = judged_same(clients)
         assert services.hold_clock.run_once() == 1
         saule = clients.login("saule")

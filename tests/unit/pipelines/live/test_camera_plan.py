@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from pipelines.config import CameraConfig, Config
 from pipelines.errors import ConfigError
 from pipelines.live.camera_plan import CameraPlan, fixed_changes, plan_cameras
-from pipelines.live.reloading import LONGEST_NOTE, LiveSettings
+from pipelines.live.reloading import LONGEST_NOTE, TRY_SECONDS, LiveSettings, reread_config
 
 
 def config(tmp_path: Path, cameras: dict[str, dict[str, Any]] | None = None, **sections: Any) -> Config:
@@ -100,6 +101,27 @@ class TestReadAgain:
         settings = LiveSettings(config(tmp_path), broken)
         settings.read_again()
         assert len(settings.note) == LONGEST_NOTE
+
+
+class TestAFileThatIsBeingWritten:
+    TEXT = "paths: {data_dir: data, keys_dir: keys}\ncameras: {gate: {source: 'rtsp://cam.example/1'}}\n"
+
+    def test_one_that_is_empty_at_first_is_waited_for(self, tmp_path: Path) -> None:
+        path = tmp_path / "aiqyn.yaml"
+        path.touch()
+        writing = threading.Timer(2 * TRY_SECONDS, path.write_text, [self.TEXT])
+        writing.start()
+        assert list(reread_config(path, {}).cameras) == ["gate"]
+        writing.join()
+
+    def test_one_that_stays_empty_sends_no_camera_away(self, tmp_path: Path) -> None:
+        path = tmp_path / "aiqyn.yaml"
+        path.write_text(self.TEXT)
+        settings = LiveSettings(reread_config(path, {}), lambda: reread_config(path, {}))
+        path.write_text("")
+        assert settings.read_again() is None
+        assert list(settings.config.cameras) == ["gate"]
+        assert "rename" in settings.note
 
 
 def _broken() -> Config:
