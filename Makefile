@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ISSUE ?= 1
-# One more than there are processors: tests wait for processes and clocks as well.
-TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
+# Two more than there are processors: tests wait for processes and clocks as well.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 2)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

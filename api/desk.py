@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from api.awaited import AnswerGiven, awaiting, shown_to_judges
-from api.claims import check_looked, take_claim
+from api.claims import check_looked
 from api.clock import Clock, Draw
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Happening
@@ -18,18 +18,17 @@ from api.principals import Principal
 from api.proofs import Asked, JudgementProof, Prover
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import guards, machine
-from api.review.cases import JUDGEABLE, Case, Judge, Judgement, Proof, State
+from api.review.cases import JUDGEABLE, Case, Involvement, Judge, Judgement, Proof, State
 from api.review.errors import AlreadyJudgedError, NotEntitledError, NotOpenError
 from api.review.policies import ReviewPolicy
 from api.review.presentation import Presentation
 from api.review.statement import statement_digest
-from api.store.asking import Asking
+from api.sight import asking, claimed, has_answered, visible
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, PresentedEvidence, Review
-from api.store.people import PeopleRepository
 from api.store.reviews import QueuePosition, ReviewRepository
 from api.vault import SubjectVault
 from pipelines.events import EvidenceItem
@@ -62,6 +61,19 @@ class Revealed:
     similarity: float
     threshold: float
     outcome: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How a candidate stands under its lock, read once for one answer."""
+
+    case: Case
+    involvement: Involvement
+
+    @classmethod
+    def of(cls, session: Session, row: CandidateRecord) -> _Standing:
+        candidates = CandidateRepository(session)
+        return cls(candidates.case(row), candidates.involvement(row))
 
 
 class ReviewDesk:
@@ -101,7 +113,7 @@ class ReviewDesk:
         with self._database.read() as session:
             reviews = ReviewRepository(session)
             place = _place(reviews, after)
-            rows = reviews.open_for(_asking(session, principal), now, place, limit)
+            rows = reviews.open_for(asking(session, principal), now, place, limit)
             shown = reviews.load(rows, now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
         return self._list_first(principal, place, shown, now) if fresh else shown
@@ -114,7 +126,7 @@ class ReviewDesk:
             reviews = ReviewRepository(session)
             review_ids = {item.review_id for item in seen}
             reviews.lock(review_ids)
-            rows = reviews.open_for(_asking(session, principal), now, place, len(seen))
+            rows = reviews.open_for(asking(session, principal), now, place, len(seen))
             shown = reviews.load([row for row in rows if row.review_id in review_ids], now)
             fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
             if fresh:
@@ -131,7 +143,7 @@ class ReviewDesk:
         _check_operator(principal)
         now = self._clock()
         with self._database.write() as session:
-            row = self._claimed(session, principal, review_id, now)
+            row = claimed(session, principal, review_id, now, self._policy)
             _note(session, "review_viewed", now, principal, f"review:{review_id}")
             return ReviewRepository(session).load([row], now)[0]
 
@@ -148,7 +160,7 @@ class ReviewDesk:
             picture = ReviewRepository(session).picture(evidence_id, now)
             if picture is None:
                 raise NotFoundError
-            row = self._claimed(session, principal, picture.review_id, now)
+            row = claimed(session, principal, picture.review_id, now, self._policy)
             about = f"review:{row.review_id}"
             _note(session, "evidence_viewed", now, principal, about, {"kind": picture.kind})
         return self._open(picture)
@@ -162,7 +174,7 @@ class ReviewDesk:
         with self._database.write() as session:
             now = self._clock()
             review, row = awaiting(session, principal, review_id, now)
-            self._answered(session, review, row, principal, given, now)
+            self._answered(_Standing.of(session, row), session, review, principal, given, now)
             CandidateRepository(session).claim(row.candidate_id, now)
             asked = self._prover.ask(session, principal, shown_to_judges(session, review, given, now), now)
             _note(session, "judgement_begun", now, principal, f"review:{review_id}")
@@ -194,14 +206,13 @@ class ReviewDesk:
             before = replayed(session, request)  # under the lock: the same request may come twice at once
             if before is not None:
                 return before
-            self._answered(
-                session, review, row, principal, given, now
-            )  # whoever may not answer is told that first
+            standing = _Standing.of(session, row)
+            self._answered(standing, session, review, principal, given, now)  # who may not is told that first
             candidates = CandidateRepository(session)
             candidates.claim(row.candidate_id, now)
             shown = shown_to_judges(session, review, given, now)
             proved = self._prover.prove(session, principal, shown, proof, now)
-            case = self._answered(session, review, row, principal, given, now, proved)
+            case = self._answered(standing, session, review, principal, given, now, proved)
             candidates.add_judgement(row.candidate_id, case.judgements[-1])
             candidates.save(row, case)
             detail = {
@@ -224,17 +235,16 @@ class ReviewDesk:
 
     def _answered(
         self,
+        standing: _Standing,
         session: Session,
         review: Review,
-        row: CandidateRecord,
         principal: Principal,
         given: AnswerGiven,
         now: datetime,
         proof: Proof | None = None,
     ) -> Case:
         """The case with her answer; nothing is kept yet. Without proof: what would come of it."""
-        candidates = CandidateRepository(session)
-        case = candidates.case(row)
+        case = standing.case
         authenticator = proof.authenticator if proof else None
         judge = Judge(
             principal.account_id, principal.session_id, principal.role, principal.device_id, authenticator
@@ -250,7 +260,7 @@ class ReviewDesk:
             proof=proof,
         )
         try:
-            guards.check_may_judge(case, judge, candidates.involvement(row))
+            guards.check_may_judge(case, judge, standing.involvement)
             check_looked(session, review.review_id, principal, now, self._policy)
             return machine.record_answer(case, answer, self._policy, self._draw())
         except NotEntitledError as error:
@@ -270,10 +280,10 @@ class ReviewDesk:
         _check_operator(principal)
         now = self._clock()
         with self._database.write() as session:
-            review = self._visible(session, principal, review_id, now)
+            review = visible(session, principal, review_id, now)
             candidates = CandidateRepository(session)
             row = candidates.row(review.candidate_id)
-            if row is None or not _has_answered(candidates.case(row), principal):
+            if row is None or not has_answered(candidates.case(row), principal):
                 raise ForbiddenError("not_answered", "answer first; then you are told")
             candidates.disclose([row.candidate_id], principal.account_id, "reveal", now)
             _note(session, "revealed", now, principal, f"review:{review_id}")
@@ -293,37 +303,6 @@ class ReviewDesk:
             threshold=row.threshold,
             outcome=None if state in JUDGEABLE else state,
         )
-
-    def _claimed(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
-        """A review she may see, frozen from here on, and hers for a time where it is open to her.
-
-        The candidate is locked before it is looked at: a revision that takes it back is either there already, or
-        comes too late.
-        """
-        reviews, candidates = ReviewRepository(session), CandidateRepository(session)
-        review = reviews.row(review_id)
-        if review is None:
-            raise NotFoundError
-        candidates.row(review.candidate_id, lock=True)
-        if not reviews.is_open_for(_asking(session, principal), review_id, now):
-            return self._visible(session, principal, review_id, now)
-        candidates.claim(review.candidate_id, now)
-        take_claim(session, review_id, principal.account_id, now, self._policy)
-        return review
-
-    def _visible(self, session: Session, principal: Principal, review_id: str, now: datetime) -> Review:
-        reviews, candidates = ReviewRepository(session), CandidateRepository(session)
-        review = reviews.row(review_id)
-        if review is None:
-            raise NotFoundError
-        if reviews.is_open_for(_asking(session, principal), review_id, now):
-            return review
-        row = candidates.row(review.candidate_id)
-        if row is None or not _has_answered(candidates.case(row), principal):
-            raise NotFoundError
-        if not principal.scope.allows(row.watchlist_id, row.camera_id):
-            raise NotFoundError
-        return review
 
     def _open(self, picture: PresentedEvidence) -> ShownEvidence:
         if picture.reference_id is None:
@@ -353,17 +332,6 @@ def _place(reviews: ReviewRepository, after: str | None) -> QueuePosition | None
     if row is None:
         raise not_ours()
     return row.queued_at, row.review_id
-
-
-def _has_answered(case: Case, principal: Principal) -> bool:
-    return any(item.account_id == principal.account_id for item in case.judgements)
-
-
-def _asking(session: Session, principal: Principal) -> Asking:
-    account = PeopleRepository(session).by_id(principal.account_id)
-    if account is None:
-        raise NotFoundError
-    return Asking(account, principal.scope, principal.device_id)
 
 
 def _note(

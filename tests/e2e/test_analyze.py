@@ -116,6 +116,7 @@ def test_bad_inputs_get_one_line_each_and_the_rest_goes_on(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

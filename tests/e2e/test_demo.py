@@ -21,6 +21,8 @@ from vision.video import open_source
 from weights.catalog import load_catalog
 from weights.store import WeightStore
 
+pytestmark = pytest.mark.system  # takes its time
+
 MODELS = ("centerface", "mobilefacenet-faceplugin", "yolov3-tiny", "redis-server", *picture_ids())
 
 

@@ -239,6 +239,7 @@ BROKEN: list[tuple[Attempt, Callable[[pytest.MonkeyPatch], None]]] = [
 ]
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(("attempt", "break_guard"), BROKEN)
 def test_a_build_without_the_guard_is_caught(
     unguarded: Clients,
@@ -375,6 +376,7 @@ def _send(
     assert response.status_code < 500 or path == "/ready", f"{method} {path}: {response.text}"
 
 
+@pytest.mark.system  # takes its time
 def test_no_route_skips_judgement(clients: Clients) -> None:
     assert walk_every_route(clients) > 100
     assert_unconfirmed(clients)

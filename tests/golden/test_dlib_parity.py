@@ -16,7 +16,7 @@ from weights.store import WeightStore
 TOLERANCE = 1e-5
 PICTURES = tuple(spec.id for spec in load_catalog().of_task("pictures"))
 
-pytestmark = [pytest.mark.models("centerface", EMBEDDER_ID, *PICTURES)]
+pytestmark = [pytest.mark.system, pytest.mark.models("centerface", EMBEDDER_ID, *PICTURES)]  # takes its time
 
 
 @pytest.fixture(scope="module")

@@ -186,6 +186,7 @@ def assert_same_at_default(done: Examined, detect: Callable[[Image], Detections]
         np.testing.assert_array_equal(kept.class_id, usual.class_id)
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.evaldata
 @pytest.mark.models("yolov3-tiny")
 def test_coco128(tmp_path: Path, eval_data: Path, store: WeightStore) -> None:
@@ -197,6 +198,7 @@ def test_coco128(tmp_path: Path, eval_data: Path, store: WeightStore) -> None:
     assert_same_at_default(done, build_detector(store, "yolov3-tiny").detect)
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.evaldata
 @pytest.mark.models("centerface")
 def test_wider60(tmp_path: Path, eval_data: Path, store: WeightStore) -> None:

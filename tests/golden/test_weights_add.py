@@ -19,7 +19,7 @@ from weights.catalog import load_catalog
 from weights.spec import Colour
 from weights.store import WeightStore
 
-pytestmark = pytest.mark.evaldata
+pytestmark = [pytest.mark.system, pytest.mark.evaldata]  # takes its time
 
 SHARED = {"yunet_n_dynamic.onnx": "yunet", "yolox_nano.onnx": "yolox"}
 

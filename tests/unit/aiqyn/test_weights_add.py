@@ -98,6 +98,7 @@ def test_a_name_of_the_catalogue_becomes_another(app: typer.Typer, tmp_path: Pat
     assert document(out)["id"] == "centerface-own"
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     ("content", "words", "said"),
     [

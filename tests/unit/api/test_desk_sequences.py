@@ -58,6 +58,7 @@ def _undo_not_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(candidate_store, "_judgement", lambda row, _: as_it_was(row, None))
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     "broken", [_any_role, _again, _involved, _without_a_look, _one_judge, _undo_not_kept]
 )

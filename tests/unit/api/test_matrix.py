@@ -62,6 +62,7 @@ def test_no_role_judges_but_operators_and_auditors_change_nothing(walked: dict[s
     assert judging == ["operator"]
 
 
+@pytest.mark.system  # takes its time
 def test_a_route_that_forgets_to_ask_who_is_there_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

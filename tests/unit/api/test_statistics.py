@@ -243,6 +243,7 @@ def test_months_never_overlap(since: str, until: str, month: bool) -> None:
     assert is_month(datetime.fromisoformat(since), datetime.fromisoformat(until)) is month
 
 
+@pytest.mark.system  # takes its time
 class TestFiles:
     def test_the_table_has_a_row_a_group_and_hidden_cells_are_empty(self, judged_once: Clients) -> None:
         text = judged_once.login("saule").get(f"/statistics?{MONTH}&by=camera&format=csv").text

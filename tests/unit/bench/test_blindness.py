@@ -26,12 +26,14 @@ def guessed(leak: float, *, seed: int, cases: int = 160, groups: bool = False) -
     )
 
 
+@pytest.mark.system  # takes its time
 def test_chance_is_called_chance() -> None:
     found = [guessed(0.0, seed=seed) for seed in range(6)]
     assert sum(one.at_chance for one in found) >= 5
     assert all(one.low < 0.5 < one.high for one in found)
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize("groups", [False, True])
 def test_a_leak_is_called_a_leak(groups: bool) -> None:
     found = guessed(3.0, seed=1, groups=groups)
@@ -44,6 +46,7 @@ def test_few_reviews_are_enough_for_a_plain_leak() -> None:
     assert not guessed(6.0, seed=2, cases=36).at_chance
 
 
+@pytest.mark.system  # takes its time
 def test_what_is_learnt_by_heart_of_one_person_is_no_leak() -> None:
     """Each subject has a face of its own, which says on which list it is to whoever knows that already."""
     rng = np.random.default_rng(4)

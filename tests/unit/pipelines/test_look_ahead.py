@@ -132,6 +132,7 @@ def no_thread_is_left() -> Iterator[None]:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("look ahead")]
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize("threads", [2, 5])
 @pytest.mark.parametrize(
     "options",
@@ -193,6 +194,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_breaks_breaks_where_its_turn_comes_and_what_came_before_stands(case: str) -> None:
     alone, together = BROKEN[case]().run(1), BROKEN[case]().run(3)

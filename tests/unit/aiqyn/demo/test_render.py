@@ -95,6 +95,7 @@ def _frames(footage: Footage) -> Iterator[Frame]:
         yield from (frame for frame in source if frame.frame_index % _LOOKED_AT_EVERY == 0)
 
 
+@pytest.mark.system  # takes its time
 def test_clip_is_what_it_says(footage: Footage, truth: GroundTruth) -> None:
     with open_source(footage.video) as source:
         assert source.size_wh == (truth.width, truth.height) == (1280, 720)

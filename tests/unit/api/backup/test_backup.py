@@ -164,6 +164,7 @@ def _lie(path: Path) -> None:
     path.write_text(json.dumps(document))
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     ("harm", "name"),
     [

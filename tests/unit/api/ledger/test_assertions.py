@@ -74,6 +74,7 @@ def test_a_receipt_carries_what_proves_each_judgement(receipt: dict[str, Any]) -
     assert all(set(one["webauthn"]) == parts for one in judgements)
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [

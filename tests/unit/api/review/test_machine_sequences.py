@@ -187,6 +187,7 @@ def _no_hold(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(machine, "release", release)
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize(
     "broken",
     [

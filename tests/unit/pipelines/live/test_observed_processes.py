@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from aiqyn.embedded.redis import EmbeddedRedis
 from aiqyn.embedded.stack import free_port
@@ -18,6 +19,8 @@ from tests.live_camera import live_camera
 from tests.redis_server import redis_program, redis_server
 from tests.waiting import wait_until
 from tests.worker_bench import STRANGER
+
+pytestmark = pytest.mark.system  # takes its time
 
 __all__ = ["redis_program", "redis_server"]
 

@@ -41,6 +41,7 @@ def site(live_bench: LiveBench) -> Site:
     return Site(live_bench)
 
 
+@pytest.mark.system  # takes its time
 def test_cameras_come_change_and_go_and_the_others_notice_nothing(
     site: Site, gate: LiveCamera, yard: LiveCamera
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_file_with_mistakes_changes_nothing_and_the_cameras_say_so(
     assert f"{site.path}:" in told.out + told.err
 
 
+@pytest.mark.system  # takes its time
 def test_another_password_is_taken_up_by_the_camera_that_has_it(
     site: Site, gate: LiveCamera, yard: LiveCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +230,7 @@ class TestAtOddMoments:
             assert (decoder_pid(supervisor), gate.openings) == (decoder, 1)
 
 
+@pytest.mark.system  # takes its time
 def test_cameras_the_service_gives_are_watched_and_withdrawn(
     site: Site, gate: LiveCamera, yard: LiveCamera
 ) -> None:

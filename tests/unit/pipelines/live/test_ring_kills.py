@@ -68,6 +68,7 @@ def take_for(source: RingSource, seconds: float, saw: Callable[[int, int], None]
             saw(picture.frame_index, int(image[0, 0, 0]))
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize("mode", ["live", "recording"])
 def test_a_writer_killed_at_random_leaves_whole_frames_and_true_counts(
     descriptors: RingDescriptors, mode: str
@@ -106,6 +107,7 @@ def test_of_a_recording_nothing_is_passed_over(descriptors: RingDescriptors) -> 
     assert taken == [index for index in range(taken[-1] + 1) if index % 5 != 4]
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.parametrize("mode", ["live", "recording"])
 def test_a_reader_killed_at_random_is_followed_by_one_that_goes_on(
     descriptors: RingDescriptors, mode: str
