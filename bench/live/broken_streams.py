@@ -30,7 +30,8 @@ from bench.live.looped import encoded, looped
 from bench.live.site import Site, rtsp_server, site
 
 GOOD = ("good-0", "good-1")
-INFERENCE_FPS = 1.0
+INFERENCE_FPS = 2.0
+"""Below 1.25 each picture of a live camera begins a track anew, and nobody is found."""
 BROKEN_INFERENCE_FPS = 0.1
 """What some of them give are pictures, and those are theirs to have looked at."""
 

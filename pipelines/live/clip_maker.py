@@ -117,7 +117,7 @@ class ClipMaker:
 
     def _run(self) -> None:
         # Beside a running camera: its pictures come first. On Linux a thread has a niceness of its own.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
         while (order := self._orders.get()) is not None:
             # Both those it came under and those drawn since: no clip shows what either covers.
             masks = tuple(dict.fromkeys((*order.masks, *self._masks)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.live.counters import DecoderCounts, DropReason, SharedCounters
 from pipelines.live.messages import DecoderJob
-from pipelines.live.pace import Backlog, ContinuedTime, Pace
+from pipelines.live.pace import Allowance, Backlog, ContinuedTime, Pace
 from pipelines.live.reconnect import FrozenPictures, Gaps
 from pipelines.live.ring_writer import RingWriter
 from pipelines.stages import Sampler
@@ -76,6 +76,7 @@ class FrameHandler:
         self.time = ContinuedTime(live=job.live)
         self._backlog = Backlog()
         self._sampler = Sampler(job.inference_fps)
+        self._allowance = Allowance(job.inference_fps if job.live else None)
         self._frozen = FrozenPictures(job.options.frozen_seconds if job.live else None)
         options = GateOptions(job.gate.min_moving_share, job.gate.linger_seconds, job.gate.heartbeat_seconds)
         self._gate = MotionGate(options) if job.gate.enabled else None
@@ -115,7 +116,7 @@ class FrameHandler:
         pace = self._keep_pace(pts_seconds, moment)
         # FFmpeg holds the last picture back when a camera falls silent: it came when its time says.
         moment = replace(moment, unix_seconds=moment.unix_seconds - self._backlog.late_seconds)
-        if not self._sampler.wants(pts_seconds):
+        if not (self._sampler.wants(pts_seconds) and self._allowance.take(moment.monotonic_seconds)):
             self._good_unless_frozen(moment)
             self._store(replace(self._counts, not_sampled=self._counts.not_sampled + 1))
         elif pace is not Pace.KEPT:

@@ -1,6 +1,7 @@
-"""A camera's times carried on from one opening to the next, and how far its pictures lag behind it.
+"""A camera's times carried on from one opening to the next, how far its pictures lag behind it, and how many it may
+have looked at.
 
-Both work on times that are handed in: of the pictures, and of the machine's monotonic clock.
+All work on times that are handed in: of the pictures, and of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -62,6 +63,42 @@ class ContinuedTime:
         self._opening = False
         self._last = (placed, now_seconds)
         return placed
+
+
+class Allowance:
+    """The looks a camera may ask for by the machine's clock, however fast its own time runs.
+
+    A source that sends an hour in a minute is asked sixty times as often as was configured, by its own times.
+
+    Args:
+        per_second: looks; None for as many as come.
+    """
+
+    BURST = 3.0
+    """Looks at once: what a network held back comes together."""
+    TOLERANCE = 1.1
+    """Clocks of cameras run faster than ours by parts in ten thousand; those of bad ones by a little more."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self._per_second = None if per_second is None else self.TOLERANCE * per_second
+        self._left = self.BURST
+        self._at_seconds: float | None = None
+
+    def take(self, now_seconds: float) -> bool:
+        """Whether there is a look left; it is taken.
+
+        Args:
+            now_seconds: monotonic.
+        """
+        if self._per_second is None:
+            return True
+        if self._at_seconds is not None:
+            self._left = min(self.BURST, self._left + (now_seconds - self._at_seconds) * self._per_second)
+        self._at_seconds = now_seconds
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 class Pace(Enum):

@@ -142,6 +142,17 @@ def test_a_second_opening_counts_on(bench: HandlerBench) -> None:
     assert bench.accounting() == FrameAccounting(read=3, undecodable=3)
 
 
+def test_a_camera_whose_time_runs_away_is_looked_at_as_often_as_configured(
+    descriptors: RingDescriptors,
+) -> None:
+    bench = HandlerBench(replace(JOB, inference_fps=1.0), descriptors)
+    for index in range(600):
+        bench.now = index / 60
+        bench.see(float(index), plain(SIZE_WH))
+    assert bench.accounting().not_sampled == 600 - 3 - 10
+    bench.close()
+
+
 def test_the_late_are_overtaken_and_the_hopeless_undecoded(bench: HandlerBench) -> None:
     for index in range(50):
         bench.now = index / 25

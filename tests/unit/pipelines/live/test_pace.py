@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.live.pace import Backlog, ContinuedTime, Pace
+from pipelines.live.pace import Allowance, Backlog, ContinuedTime, Pace
 
 
 def test_a_first_opening_keeps_the_cameras_own_times() -> None:
@@ -119,3 +119,22 @@ def test_a_new_opening_starts_anew(reader: Reader) -> None:
     reader.backlog.reset()
     reader.now += 100
     assert reader.backlog.see(5.0, 0.0, reader.now) is Pace.KEPT
+
+
+class TestAllowance:
+    def test_a_camera_of_its_rate_is_never_refused(self) -> None:
+        allowance = Allowance(2.0)
+        assert all(allowance.take(number / 2) for number in range(1000))
+
+    def test_what_came_together_after_a_silence_is_let_through(self) -> None:
+        allowance = Allowance(2.0)
+        assert allowance.take(0.0)
+        assert [allowance.take(2.0 + number / 1000) for number in range(4)] == [True, True, True, False]
+
+    def test_a_time_that_runs_away_buys_nothing(self) -> None:
+        allowance = Allowance(0.1)
+        assert sum(allowance.take(number / 100) for number in range(6000)) == 3 + 6
+
+    def test_without_a_rate_everything_is_looked_at(self) -> None:
+        allowance = Allowance(None)
+        assert all(allowance.take(0.0) for _ in range(100))
