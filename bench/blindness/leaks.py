@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DELAY_SECONDS: Final = 0.05
+DELAY_SECONDS: Final = 0.15
 PADDING: Final = b" " * 48
 _REVIEW: Final = re.compile(r"^/api/v1/reviews/([\w-]+)$")
 _EVIDENCE: Final = re.compile(r"^/api/v1/evidence/([\w-]+)$")

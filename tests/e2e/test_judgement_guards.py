@@ -377,6 +377,7 @@ def _send(
 
 
 @pytest.mark.system  # takes its time
+@pytest.mark.system  # takes its time
 def test_no_route_skips_judgement(clients: Clients) -> None:
     assert walk_every_route(clients) > 100
     assert_unconfirmed(clients)

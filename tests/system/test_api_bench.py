@@ -19,6 +19,6 @@ def test_both_databases_are_measured_over_both_stores() -> None:
         for store in ("full", "empty"):
             assert figures[f"{database}, {store}: pages and reviews refused"].passed
             assert figures[f"{database}, {store}: judgements refused"].passed
-            assert figures[f"{database}, {store}: queue pages measured"].passed
-            assert figures[f"{database}, {store}: judgements measured"].passed
+            assert figures[f"{database}, {store}: queue pages measured"].value not in (0, None)
+            assert figures[f"{database}, {store}: judgements measured"].value not in (0, None)
         assert figures[f"{database}: candidates taken in a second"].value

@@ -43,4 +43,4 @@ def test_a_service_that_breaks_its_contract_is_noticed(
 
     monkeypatch.setattr(ReviewDesk, "queue", fail)
     (found,) = run(tmp_path, Role.OPERATOR.value)
-    assert [one for one in found.failures if one.startswith(f"{title}: ") and "GET /reviews" in one]
+    assert [one for one in found.failures if one.startswith(f"{title}: ") and "GET /api/v1/reviews" in one]
