@@ -192,6 +192,7 @@ def seed(
     clock: Clock = utc_now,
     chance: Draw = draw,
     usernames: Sequence[str] = tuple(ACCOUNTS),
+    own_keys: bool = False,
     **settings: Any,
 ) -> Seeded:
     """A service over a fresh data folder, seeded.
@@ -202,10 +203,11 @@ def seed(
         clock: gives the time.
         chance: gives numbers from [0, 1).
         usernames: which of `ACCOUNTS` are made.
+        own_keys: no other seeded service has these; else those of one process may be copies of each other.
         settings: further fields of `Settings`.
     """
     made = make_settings(folder, policy=policy, **settings)
-    copied = _copied(folder, made, tuple(usernames), clock())
+    copied = None if own_keys else _copied(folder, made, tuple(usernames), clock())
     if copied is not None:
         services = build_services(made, clock=clock, chance=chance, passwords=CHEAP_PASSWORDS)
         return replace(copied, services=services)

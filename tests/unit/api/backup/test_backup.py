@@ -192,7 +192,7 @@ def test_a_harmed_backup_restores_nothing(house: House, harm: Callable[[Path], N
 
 
 def test_a_backup_of_another_key_store_is_refused(house: House, tmp_path: Path) -> None:
-    other = Clients(seed(tmp_path / "other"))
+    other = Clients(seed(tmp_path / "other", own_keys=True))
     services = other.seeded.services
     made = Sources(services.settings.database_url, services.evidence.place, services.keys)
     make_backup(tmp_path / "foreign", made, utc_now(), silent)
