@@ -96,6 +96,7 @@ def report(session: Session, outcome: str, candidate_id: str, number: int, at: d
     )
 
 
+@pytest.mark.system  # takes its time
 class TestCounts:
     def test_what_was_decided_and_how_soon(self, judged: Clients) -> None:
         total = read(judged)["total"]
