@@ -269,15 +269,10 @@ def _copied(folder: Path, made: Settings, usernames: tuple[str, ...], now: datet
     It does for an SQLite file that is not there yet, of a service that opens it with all its guards, at about this time.
     """
     file = folder / "data" / "aiqyn.db"
-    as_usual = (
-        made.database_url == sqlite_url(folder) and vars(api.services)["open_database"] is open_database
-    )
-    if (
-        not as_usual
-        or file.exists()
-        or (folder / "keys").exists()
-        or abs(now - utc_now()) > PATTERN_IS_FRESH / 2
-    ):
+    guarded = vars(api.services)["open_database"] is open_database
+    fresh = not file.exists() and not (folder / "keys").exists()
+    now_ish = abs(now - utc_now()) <= PATTERN_IS_FRESH / 2
+    if not (made.database_url == sqlite_url(folder) and guarded and fresh and now_ish):
         return None
     pattern = _pattern(usernames)
     if abs(now - pattern.made_at) > PATTERN_IS_FRESH:

@@ -32,23 +32,33 @@ def reread_config(path: Path | None, environment: Mapping[str, str] | None = Non
         path, environment: as of `load_config`.
 
     Raises:
-        ConfigError: as of `load_config`; or the file stays empty, or does not stand still.
+        ConfigError: as of `load_config`; or the file stays away or empty, or does not stand still.
     """
-    if path is None or not path.is_file():
+    if path is None:
         return load_config(path, environment=environment)
     for _ in range(TRIES):
         before = _state(path)
-        if before[0]:
+        try:
             config = load_config(path, environment=environment)
-            if _state(path) == before:
+        except ConfigError:
+            if before and _state(path) == before:
+                raise
+        else:
+            if before and _state(path) == before:
                 return config
         time.sleep(TRY_SECONDS)
-    raise ConfigError(f"{path}: empty, or still being written; write a file beside it and rename that")
+    raise ConfigError(
+        f"{path}: missing, empty or still being written; write a file beside it and rename that"
+    )
 
 
-def _state(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file; None of one that is missing, out of reach or empty."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns, found.st_ino) if found.st_size else None
 
 
 class LiveSettings:

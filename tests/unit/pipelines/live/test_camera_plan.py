@@ -114,6 +114,24 @@ class TestAFileThatIsBeingWritten:
         assert list(reread_config(path, {}).cameras) == ["gate"]
         writing.join()
 
+    def test_one_that_is_away_for_a_moment_is_waited_for(self, tmp_path: Path) -> None:
+        path, beside = tmp_path / "aiqyn.yaml", tmp_path / "beside.yaml"
+        beside.write_text(self.TEXT)
+        renaming = threading.Timer(2 * TRY_SECONDS, beside.rename, [path])
+        renaming.start()
+        assert list(reread_config(path, {}).cameras) == ["gate"]
+        renaming.join()
+
+    def test_one_that_stays_away_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="missing"):
+            reread_config(tmp_path / "aiqyn.yaml", {})
+
+    def test_one_that_stands_still_and_is_wrong_is_refused_for_what_is_wrong(self, tmp_path: Path) -> None:
+        path = tmp_path / "aiqyn.yaml"
+        path.write_text("cameras: {gate: {sou")
+        with pytest.raises(ConfigError, match=r"^(?!.*still being written)"):
+            reread_config(path, {})
+
     def test_one_that_stays_empty_sends_no_camera_away(self, tmp_path: Path) -> None:
         path = tmp_path / "aiqyn.yaml"
         path.write_text(self.TEXT)
