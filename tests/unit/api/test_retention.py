@@ -338,7 +338,8 @@ def test_in_s3_alike(seeded: Seeded, clock: FakeClock, monkeypatch: pytest.Monke
         evidence = seeded.evidence(1)
         for item in evidence:
             place.write(item.ref, b"sealed")
-        place.write("aa/" + "a" * 64 + ".sealed", b"a stray")
+        stray = "aa/" + "a" * 64 + ".sealed"
+        place.write(stray, b"a stray")
         held = seeded.take_in(1, evidence=evidence)
         end(seeded, held, State.REJECTED)
         hold(seeded, held)
@@ -348,7 +349,7 @@ def test_in_s3_alike(seeded: Seeded, clock: FakeClock, monkeypatch: pytest.Monke
         for number in sorted({int(item.ref[:2], 16) for item in evidence} | {0xAA}):
             sweeper._next_shelf = number
             sweeper.run_once()
-        assert list(place.blobs("aa")) == []
+        assert stray not in [blob.ref for blob in place.blobs("aa")]
         assert all(place.read(item.ref) == b"sealed" for item in evidence)
     finally:
         server.stop()
