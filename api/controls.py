@@ -34,7 +34,8 @@ from api.store.models import CandidateRecord, ControlItem
 from api.store.reviews import ReviewRepository
 from pipelines.accounting import FrameAccounting
 from pipelines.events import CANDIDATE_NAMESPACE, EvidenceItem
-from pipelines.evidence import Clip, EvidenceKind
+from pipelines.evidence import EvidenceKind
+from pipelines.evidence_clip import Clip
 from vision.types import Image
 
 

@@ -6,9 +6,10 @@ from typing import Literal
 
 from api.keys.store import KeyStore
 from pipelines.events import EvidenceItem
-from pipelines.evidence import Clip, EvidenceKind, EvidenceReader, EvidenceStore
+from pipelines.evidence import EvidenceKind, EvidenceReader, EvidenceStore
 from pipelines.evidence_access import StoreAccess
 from pipelines.evidence_blobs import Place
+from pipelines.evidence_clip import Clip
 from pipelines.evidence_place import open_place
 from vision.types import Image
 

@@ -21,8 +21,8 @@ from bench.night import NightFootage, NightOptions
 from pipelines.build import Perception, PerceptionOptions, build_perception
 from pipelines.config import load_config
 from pipelines.presence import Presence, PresenceLog, largest_difference_seconds
+from pipelines.sampling import Sampler
 from pipelines.session import CameraSession, SessionOptions
-from pipelines.stages import Sampler
 from vision.detect.gate import GateOptions, Grey, MotionGate
 from vision.types import Frame, Image
 from vision.video import open_source

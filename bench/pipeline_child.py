@@ -21,8 +21,8 @@ from pipelines.analyze_run import AnalyzeRequest, Listeners, run_analysis
 from pipelines.build import PerceptionOptions, build_perception
 from pipelines.config import load_config
 from pipelines.config_worker import WorkerConfig
+from pipelines.sampling import Sampler
 from pipelines.session import SessionOptions
-from pipelines.stages import Sampler
 from pipelines.thread_budget import apply_threads, plan_threads
 from vision.video import SourceOptions, open_source
 from weights.catalog import load_catalog

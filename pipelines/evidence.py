@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -23,6 +23,7 @@ from pipelines.errors import EvidenceError, EvidenceFullError, SealingError
 from pipelines.events import EvidenceItem
 from pipelines.evidence_access import StoreAccess
 from pipelines.evidence_blobs import MAX_SEALED_BYTES, Place
+from pipelines.evidence_clip import Clip
 from pipelines.evidence_place import open_place
 from pipelines.evidence_queue import SealedQueue
 from pipelines.sealing import open_sealed, seal
@@ -34,7 +35,6 @@ EvidenceKind: TypeAlias = Literal["frame", "frame_redacted", "probe", "clip", "c
 """The whole frame; the frame with all but the probe's enlarged box pixelated; the face; the video around it, as the
 camera sent it, and redacted like the frame."""
 
-MediaType: TypeAlias = Literal["video/mp4", "video/x-matroska", "video/webm"]
 CLIP_KINDS: frozenset[str] = frozenset({"clip", "clip_redacted"})
 
 SCHEMA = "aiqyn.evidence/1"
@@ -44,27 +44,6 @@ JPEG_QUALITY = 92
 _REF = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})\.sealed")
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A stretch of video, encoded.
-
-    Attributes:
-        content: a whole file.
-        media_type: of that file.
-        width: pixels.
-        height: pixels.
-        began_pts_seconds: its first picture's, on the source's clock.
-        duration_seconds: from its first picture to the end of its last.
-    """
-
-    content: bytes = field(repr=False)
-    media_type: MediaType
-    width: int
-    height: int
-    began_pts_seconds: float
-    duration_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from pipelines.errors import EvidenceError
-from pipelines.evidence import Clip
+from pipelines.evidence_clip import Clip
 from pipelines.live.clip_messages import ClipLook, RelativeXyxy
 from vision.errors import ImageError
 from vision.redact import pixelate, pixelate_except

@@ -23,7 +23,8 @@ from pipelines.face_tracks import FaceTrackOptions, FaceTracks, Watch
 from pipelines.findings import FrameResult, ObjectSeen, TrackSummary
 from pipelines.frame_search import Found, FrameSearch, Prepared
 from pipelines.look_ahead import LookAhead
-from pipelines.stages import CLOCK_RESTART_SECONDS, Engines, FrameCounter, ObjectStage, Sampler
+from pipelines.sampling import CLOCK_RESTART_SECONDS, Sampler
+from pipelines.stages import Engines, FrameCounter, ObjectStage
 from pipelines.under_masks import UnderMasks
 from vision.errors import GalleryError, SourceDecodeError, VisionError
 from vision.identify.calibration import OperatingPoint

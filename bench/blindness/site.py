@@ -34,7 +34,7 @@ from pipelines.events import (
     unsigned_document,
     utc_now,
 )
-from pipelines.evidence import Clip
+from pipelines.evidence_clip import Clip
 from pipelines.recipes import TemplateRecipe
 from pipelines.signing import sign_event
 from pipelines.worker_keys import WorkerKeys

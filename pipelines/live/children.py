@@ -21,6 +21,7 @@ from pipelines.config_secrets import placeholder_names
 from pipelines.errors import PipelineError
 from pipelines.live import control
 from pipelines.live.control import AnyMessage, DeathKind
+from pipelines.live.limits import stand_back
 from pipelines.live.messages import MessageError, control_pair
 from pipelines.thread_variables import thread_variables
 
@@ -32,6 +33,10 @@ REPLACE_CODE = 75
 
 STUCK_CODE = 74
 """Exit code of a decoder that found itself hanging; `decoder.STUCK`."""
+
+DECODER_NICENESS = 10
+"""Below the matching process: a camera that fails has its decoder started again and again, and those that do not must
+not wait for it. A picture decoded late is overtaken; a look that takes longer delays every camera."""
 
 _LIMIT_SIGNALS = {signal.SIGXCPU: "used more processor time", signal.SIGXFSZ: "wrote a larger file"}
 _NAMED_PREFIX = "AIQYN_SECRET_"
@@ -60,10 +65,12 @@ class Program:
     Attributes:
         command: its argument vector; the number of its control socket is added.
         environment: all of it.
+        niceness: how far it stands back where the processors are short, 0 to 19.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    niceness: int = 0
 
 
 def decoder_program() -> Program:
@@ -71,7 +78,7 @@ def decoder_program() -> Program:
     kept = {name: os.environ[name] for name in _NEEDED_BY_ALL if name in os.environ}
     kept |= {name: value for name, value in os.environ.items() if name.startswith(("LC_", "AIQYN_LOG_"))}
     kept |= thread_variables(1)
-    return Program((sys.executable, "-m", "pipelines.live.decoder"), kept)
+    return Program((sys.executable, "-m", "pipelines.live.decoder"), kept, DECODER_NICENESS)
 
 
 def matcher_program(config: Config) -> Program:
@@ -118,6 +125,8 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # an interrupt from the terminal is ours to hand on, in order
             )
+            # From its first moment: what a program loads is most of what one that fails at once takes.
+            stand_back(program.niceness, self._process.pid)
             self.pidfd = os.pidfd_open(self._process.pid)
         except OSError as error:
             self.control.close()

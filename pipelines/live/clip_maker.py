@@ -8,7 +8,6 @@ never given away, as it shows what they cover.
 from __future__ import annotations
 
 import io
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,14 +16,14 @@ from dataclasses import dataclass
 import av
 import av.error
 import numpy as np
-import structlog
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipelines.errors import EvidenceError, PipelineError
-from pipelines.evidence import Clip
+from pipelines.evidence_clip import Clip
 from pipelines.live.clip_memory import MAX_CLIP_BYTES
 from pipelines.live.clip_messages import ClipMade, ClipPart, ClipWanted
+from pipelines.live.limits import stand_back
 from pipelines.redacted_clip import ClipFrame, ProbePath, redacted_clip
 from vision.masks import Masks, Polygon
 from vision.packets import EncodedClip, PacketRing
@@ -37,14 +36,13 @@ MAX_RING_BYTES = 48 * 1024 * 1024
 """Of packets; thirty seconds at 12 Mbit/s."""
 
 MAX_WAITING = 4
+NICENESS = 15
 
 _QUARTER_TURNS = {90: 1, -90: 3, 180: 2, -180: 2}
 """Counter-clockwise, for each mark of rotation."""
 
 Deliver = Callable[[ClipMade, tuple[bytes, ...]], None]
 """Takes an answer and the files of its parts, in their order; called from the maker's own thread."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ class ClipMaker:
 
     def _run(self) -> None:
         # Beside a running camera: its pictures come first. On Linux a thread has a niceness of its own.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+        stand_back(NICENESS, threading.get_native_id())
         while (order := self._orders.get()) is not None:
             # Both those it came under and those drawn since: no clip shows what either covers.
             masks = tuple(dict.fromkeys((*order.masks, *self._masks)))
@@ -129,7 +127,6 @@ class ClipMaker:
             self._deliver(made, contents)
 
     def _refuse(self, wanted: ClipWanted, problem: str) -> None:
-        _log.warning("clip_refused", camera_id=wanted.camera_id, reason=problem)
         self._deliver(ClipMade(wanted.camera_id, wanted.clip_id, problem=problem), ())
 
 

@@ -20,7 +20,8 @@ import structlog
 from pipelines.config_evidence import ClipConfig
 from pipelines.errors import PipelineError
 from pipelines.events import Candidate, EvidenceItem
-from pipelines.evidence import Clip, EvidenceStore
+from pipelines.evidence import EvidenceStore
+from pipelines.evidence_clip import Clip
 from pipelines.findings import FaceSeen, FrameResult, Xyxy
 from pipelines.live.clip_memory import from_memory
 from pipelines.live.clip_messages import ClipLook, ClipMade, ClipPart, ClipWanted, RelativeXyxy

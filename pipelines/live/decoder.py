@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pipelines.live.clip_memory import to_memory
 from pipelines.live.clip_messages import ClipMade, ClipWanted
@@ -35,10 +35,6 @@ WRONG_USAGE, STUCK = 2, 74
 _CHECK_MS = 500
 _STOP_SECONDS = 1.5
 """What the source has to come back after it is to stop; the supervisor kills somewhat later."""
-
-NICENESS: Final = 5
-"""Below the matching process: a camera that fails has its decoder started again and again, and those that do not must
-not wait for it. A picture decoded late is overtaken; a look that takes longer delays every camera."""
 
 
 class Control:
@@ -81,7 +77,6 @@ def main(arguments: list[str]) -> int:
     sys.excepthook = _say_places
     one_thread_each(os.environ)
     end_with_parent(os.getppid())
-    os.nice(NICENESS)
     harden()
     try:
         control = Control(socket.socket(fileno=int(arguments[0])))

@@ -15,7 +15,7 @@ from pipelines.live.messages import DecoderJob
 from pipelines.live.pace import Allowance, Backlog, ContinuedTime, Pace
 from pipelines.live.reconnect import FrozenPictures, Gaps
 from pipelines.live.ring_writer import RingWriter
-from pipelines.stages import Sampler
+from pipelines.sampling import Sampler
 from vision.detect.gate import LONG_SIDE_PX, GateOptions, MotionGate
 from vision.errors import ImageError, SourceDecodeError
 from vision.luma import Grey

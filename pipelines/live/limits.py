@@ -10,6 +10,7 @@
 | rights through set-uid programs | none (`PR_SET_NO_NEW_PRIVS`) |
 | life | ends with the thread that started it (`PR_SET_PDEATHSIG`) |
 | threads | one of FFmpeg, OpenCV and BLAS each |
+| turn | after the matching process, where the processors are short (`children.DECODER_NICENESS`) |
 """
 
 from __future__ import annotations
@@ -122,6 +123,19 @@ def end_with_parent(parent_id: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_id:
         raise SystemExit(1)
+
+
+def stand_back(niceness: int, thread_id: int) -> None:
+    """Lets others go first where the processors are short; never takes back what was given up already.
+
+    Args:
+        niceness: 0 to 19.
+        thread_id: a thread's, or a process's for its first thread and those it starts from then on.
+
+    Raises:
+        OSError: there is none of that number.
+    """
+    os.setpriority(os.PRIO_PROCESS, thread_id, max(niceness, os.getpriority(os.PRIO_PROCESS, thread_id)))
 
 
 def harden() -> None:

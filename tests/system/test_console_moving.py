@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from aiqyn.embedded.redis import EmbeddedRedis
 from pipelines.acl import WorkerAccount
-from pipelines.evidence import Clip
+from pipelines.evidence_clip import Clip
 from pipelines.live.preview import PreviewWriter
 from tests.redis_server import find_kind
 from tests.seeds import CAMERA, WORKER, drawn_frame

@@ -21,9 +21,9 @@ from api.store.evidence import EvidenceRepository
 from api.store.models import Account, CandidateRecord, EvidenceRecord, LedgerEntry
 from pipelines.config_evidence import RetentionConfig
 from pipelines.errors import EvidenceAwayError, EvidenceError
-from pipelines.evidence import Clip
 from pipelines.evidence_access import StoreAccess
 from pipelines.evidence_blobs import SHELVES, Blob
+from pipelines.evidence_clip import Clip
 from pipelines.evidence_place import open_place
 from tests.api_client import FakeChance, FakeClock
 from tests.s3_server import BUCKET, KEY_ID, SECRET_KEY, S3Server

@@ -21,7 +21,7 @@ from api.store.models import (
     PresentedEvidence,
     Review,
 )
-from pipelines.evidence import Clip
+from pipelines.evidence_clip import Clip
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import Seeded, add_control, seed
 

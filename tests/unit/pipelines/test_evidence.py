@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from pipelines.errors import EvidenceError
 from pipelines.events import EvidenceItem
-from pipelines.evidence import CLIP_KINDS, SALT_BYTES, Clip, EvidenceKind, EvidenceReader, EvidenceStore
+from pipelines.evidence import CLIP_KINDS, SALT_BYTES, EvidenceKind, EvidenceReader, EvidenceStore
 from pipelines.evidence_blobs import MAX_SEALED_BYTES
+from pipelines.evidence_clip import Clip
 from vision.images import decode_image
 from vision.types import Image
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipelines.findings import ObjectSeen
-from pipelines.stages import FrameCounter, ObjectStage, Sampler, SceneCuts, person_around, roomier
+from pipelines.sampling import Sampler
+from pipelines.stages import FrameCounter, ObjectStage, SceneCuts, person_around, roomier
 from tests.fake_engine import FakeDetector, Painted, new_tracker, paint, square
 from vision.types import Detections, Faces, Image
 

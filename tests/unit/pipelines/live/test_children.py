@@ -162,6 +162,17 @@ class TestAChild:
         printed, logged = (Path(f"/proc/{child.pid}/fd/{number}").stat() for number in (1, 2))
         assert os.path.samestat(printed, logged)
 
+    def test_it_stands_back_from_its_first_moment(self, tmp_path: Path) -> None:
+        told = tmp_path / "niceness"
+        code = f"import os, time; open({str(told)!r}, 'w').write(str(os.nice(0))); time.sleep(60)"
+        child = Child("child", Program((sys.executable, "-c", code), dict(os.environ), 12))
+        try:
+            wait_until(lambda: told.exists() and told.read_text("ascii") != "")
+            assert told.read_text("ascii") == "12"
+        finally:
+            child.close()
+        assert decoder_program().niceness > 0
+
     def test_a_program_that_is_not_there(self) -> None:
         with pytest.raises(PipelineError, match="cannot be started"):
             Child("child", Program(("/nowhere/program",), {}))

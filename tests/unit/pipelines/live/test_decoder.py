@@ -275,7 +275,7 @@ def test_killed_and_started_again_every_frame_has_a_fate(bench: DecoderBench, vi
 
 def test_it_knows_no_keys_no_redis_no_models() -> None:
     code = (
-        "import sys, pipelines.live.decoder, pipelines.live.decoder_run\n"
+        "import sys, pipelines.live.decoder, pipelines.live.decoder_run, pipelines.live.clip_maker\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

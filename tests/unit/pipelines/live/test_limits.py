@@ -183,6 +183,14 @@ def test_a_parent_that_is_gone_already_is_followed() -> None:
     assert (done.returncode, done.stdout) == (1, b"")
 
 
+def test_who_stood_back_further_stays_there() -> None:
+    said = tried(
+        "os.nice(15)\nstand_back(10, os.getpid())\nsaid = dict(first=os.nice(0))\n"
+        "stand_back(17, os.getpid())\nprint(json.dumps(said | dict(then=os.nice(0))))"
+    )
+    assert said == {"first": 15, "then": 17}
+
+
 def test_one_thread_each() -> None:
     environment = {"OMP_NUM_THREADS": "8", "PATH": "/bin"}
     one_thread_each(environment)
