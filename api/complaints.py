@@ -15,11 +15,11 @@ from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.grievances import Grievance, candidates_of, hold_for
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS, within_rights
+from api.oversight import within_rights
+from api.principals import OVERSEERS, SUPERVISORS, check_role
 from api.reexaminations import finding
 from api.replays import WriteRequest, keep_result, replayed
 from api.retractions import RetractionGround, RetractionService
-from api.review.cases import Role
 from api.review.errors import RedressError
 from api.review.policies import ReviewPolicy
 from api.review.redress import (
@@ -74,7 +74,7 @@ class ComplaintService:
             NotFoundError: there is no such candidate.
             UnprocessableError: a time that is none, or a time and place with too many candidates.
         """
-        _check_supervisor(principal)
+        check_role(principal, SUPERVISORS)
         with self._database.write() as session:
             now, complaints = self._clock(), ComplaintRepository(session)
             before = replayed(session, request)
@@ -113,7 +113,7 @@ class ComplaintService:
         state: ComplaintState | None,
     ) -> list[dict[str, Any]]:
         """Complaints as JSON values, those due first first."""
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS)
         with self._database.read() as session:
             rows = ComplaintRepository(session).page(after, limit, state)
             return [complaint_document(session, row) for row in rows]
@@ -124,7 +124,7 @@ class ComplaintService:
         Raises:
             NotFoundError: there is none of that id.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS)
         with self._database.read() as session:
             row = ComplaintRepository(session).row(complaint_id)
             if row is None:
@@ -146,7 +146,7 @@ class ComplaintService:
             NotFoundError: there is no such complaint.
             ConflictError: it is answered, not re-examined yet, or the answer is not what was found.
         """
-        _check_supervisor(principal)
+        check_role(principal, SUPERVISORS)
         with self._database.write() as session:
             now, complaints = self._clock(), ComplaintRepository(session)
             complaint = complaints.row(complaint_id, lock=True)
@@ -259,16 +259,6 @@ def _examined(session: Session, complaint_id: str, candidate_id: str) -> Examine
 def _in_force(session: Session, candidate_id: str) -> bool:
     outbox = OutboxRepository(session)
     return outbox.receipt(candidate_id) is not None and outbox.retraction(candidate_id) is None
-
-
-def _check_supervisor(principal: Principal) -> None:
-    if principal.role is not Role.SUPERVISOR:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
-
-
-def _check_overseer(principal: Principal) -> None:
-    if principal.role not in OVERSEERS:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
 
 
 def _note(

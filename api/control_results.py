@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from api.accounts import Principal
 from api.clock import Clock
-from api.errors import BadRequestError, ForbiddenError
+from api.errors import BadRequestError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.principals import OVERSEERS, check_role
 from api.review.cases import Answer, Truth
 from api.review.controls import ControlSource, Mark, is_doubtful, mark
 from api.review.intervals import Share, share
@@ -88,8 +88,7 @@ class ControlReport:
             ForbiddenError: neither supervisor nor auditor.
             BadRequestError: a stretch that is none.
         """
-        if principal.role not in OVERSEERS:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
+        check_role(principal, OVERSEERS, "cannot see this")
         now = self._clock()
         begin, end = stretch(since, until, now)
         with self._database.write() as session:

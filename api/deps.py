@@ -11,11 +11,11 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import BadRequestError, NotAuthenticatedError
-from api.oversight import OVERSEERS
 from api.principals import (
     ACCOUNT_READERS,
     ADMINISTRATORS,
     APPROVERS,
+    OVERSEERS,
     Principal,
     check_may_work,
     check_role,

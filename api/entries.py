@@ -12,7 +12,7 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
-from api.list_rules import check_role
+from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.requests import ENDERS, READERS
 from api.store.engine import Database

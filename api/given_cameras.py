@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from api.accounts import Principal
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from api.errors import ConflictError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
+from api.principals import ADMINISTRATORS, check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.cameras import CameraOrder, CameraVersion, check_order, orders_of, to_yaml
-from api.review.cases import Role
 from api.review.errors import RecordError
 from api.store.engine import Database
 from api.store.given_cameras import GivenCameraRepository
@@ -95,10 +95,7 @@ class GivenCameraService:
             ConflictError: it is there already, or was changed in the meantime.
             UnprocessableError: it breaks a rule; says which.
         """
-        if principal.role is not Role.ADMINISTRATOR:
-            raise ForbiddenError(
-                "role", f"an account with the role {principal.role.value} cannot give cameras"
-            )
+        check_role(principal, ADMINISTRATORS, "cannot give cameras")
         with self._database.write() as session:
             LedgerRepository(session).take_turn()
             before = replayed(session, request)

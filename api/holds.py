@@ -6,24 +6,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS, within_rights
-from api.principals import Principal, check_role
+from api.oversight import within_rights
+from api.principals import OVERSEERS, SUPERVISORS, Principal, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.cases import Role
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.evidence import HoldRepository
 from api.store.ledger import LedgerRepository
 from api.store.models import LegalHold
-
-SUPERVISORS: Final = frozenset({Role.SUPERVISOR})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
 from api.list_requests import RequestService
-from api.list_rules import check_role, rules_as_answers
+from api.list_rules import rules_as_answers
+from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.request_records import end_request, entry_terms, request_document
 from api.review.deployments import DeploymentTerms, check_deployment

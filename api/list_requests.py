@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
-from api.list_rules import check_role, rules_as_answers
+from api.list_rules import rules_as_answers
+from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.request_records import (
     check_room,

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.accounts import Principal
 from api.errors import ConflictError, ForbiddenError, UnprocessableError
-from api.review.cases import Role
 from api.review.errors import NotEntitledError, NotOpenError, RecordError
-
-
-def check_role(principal: Principal, roles: Collection[Role]) -> None:
-    """Lets through an account with one of these roles.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    if principal.role not in roles:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
 
 
 @contextmanager

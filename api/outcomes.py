@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from api.accounts import Principal
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, UnprocessableError
+from api.errors import ConflictError, UnprocessableError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS, within_rights
+from api.oversight import within_rights
+from api.principals import OVERSEERS, SUPERVISORS, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.cases import Role
 from api.review.policies import ReviewPolicy
 from api.review.redress import ContactResult
 from api.store.after import OutcomeRepository, ReceiptPosition
@@ -67,8 +67,7 @@ class OutcomeService:
             ConflictError: it was not confirmed.
             UnprocessableError: a correction that does not say why.
         """
-        if principal.role is not Role.SUPERVISOR:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot report")
+        check_role(principal, SUPERVISORS, "cannot report")
         with self._database.write() as session:
             now, outcomes = self._clock(), OutcomeRepository(session)
             within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
@@ -107,7 +106,7 @@ class OutcomeService:
         Raises:
             NotFoundError: there is no such candidate.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         with self._database.read() as session:
             within_rights(principal, CandidateRepository(session).row(candidate_id))
             return [outcome_document(row) for row in OutcomeRepository(session).of_candidate(candidate_id)]
@@ -116,7 +115,7 @@ class OutcomeService:
         self, principal: Principal, after: ReceiptPosition | None, limit: int
     ) -> Sequence[AwaitedOutcome]:
         """Confirmed matches whose outcome should be known by now, oldest first."""
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         due = self._clock() - self._policy.outcome_within
         with self._database.read() as session:
             rows = OutcomeRepository(session).awaited(principal.scope, due, after, limit)
@@ -142,8 +141,3 @@ def _offers(result: ContactResult, *, retracted: bool) -> list[str]:
     if result is not ContactResult.FALSE_ALERT:
         return []
     return ["complaint"] if retracted else ["retraction", "complaint"]
-
-
-def _check_overseer(principal: Principal) -> None:
-    if principal.role not in OVERSEERS:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")

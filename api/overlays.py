@@ -13,11 +13,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.clock import Clock
-from api.errors import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from api.errors import ConflictError, NotFoundError, UnprocessableError
 from api.ledger.chain import Happening
-from api.principals import Principal
+from api.principals import ADMINISTRATORS, Principal, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.cases import Role
 from api.review.errors import RecordError
 from api.review.overlays import Drawing, OverlayKind, OverlayVersion, check_drawing, drawings_of, to_yaml
 from api.store.engine import Database
@@ -92,7 +91,7 @@ class OverlayService:
             ConflictError: somebody drew in the meantime.
             UnprocessableError: no reason, or a camera id that is none.
         """
-        _check_administrator(principal)
+        check_role(principal, ADMINISTRATORS, "cannot draw masks")
         _check(drawing)
         with self._database.write() as session:
             before = replayed(session, request)
@@ -118,7 +117,7 @@ class OverlayService:
             ForbiddenError: not an administrator.
             UnprocessableError: not an export; says where.
         """
-        _check_administrator(principal)
+        check_role(principal, ADMINISTRATORS, "cannot draw masks")
         drawings = read_export(text, "the YAML", reason)
         with self._database.write() as session:
             before = replayed(session, request)
@@ -271,8 +270,3 @@ def _check(drawing: Drawing) -> None:
         check_drawing(drawing)
     except RecordError as error:
         raise UnprocessableError("bad_drawing", str(error)) from error
-
-
-def _check_administrator(principal: Principal) -> None:
-    if principal.role is not Role.ADMINISTRATOR:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot draw masks")

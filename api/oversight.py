@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.chain import Entry, Happening
-from api.principals import Principal
+from api.principals import OVERSEERS, SUPERVISORS, Principal, check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review import machine
-from api.review.cases import JUDGEABLE, Judgement, Resolution, Role, State
+from api.review.cases import JUDGEABLE, Judgement, Resolution, State
 from api.review.errors import NotOpenError
 from api.review.policies import ReviewPolicy
 from api.store.candidates import CandidatePosition, CandidateRepository
@@ -23,8 +23,6 @@ from api.store.ledger import LedgerRepository, OutboxRepository
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord
 from api.vault import SubjectVault
-
-OVERSEERS = frozenset({Role.SUPERVISOR, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,7 +78,7 @@ class Oversight:
         self, principal: Principal, after: CandidatePosition | None, limit: int, state: State | None
     ) -> list[CandidateView]:
         """Candidates, newest first."""
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         now = self._clock()
         with self._database.write() as session:
             rows = CandidateRepository(session).page(principal.scope, after, limit, state, now)
@@ -93,7 +91,7 @@ class Oversight:
         Raises:
             NotFoundError: there is none of that id.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         now = self._clock()
         with self._database.write() as session:
             row = within_rights(principal, CandidateRepository(session).row(candidate_id))
@@ -119,8 +117,7 @@ class Oversight:
             NotFoundError: there is no such candidate.
             ConflictError: its judges do not disagree.
         """
-        if principal.role is not Role.SUPERVISOR:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot resolve")
+        check_role(principal, SUPERVISORS, "cannot resolve")
         with self._database.write() as session:
             now = self._clock()
             candidates = CandidateRepository(session)
@@ -147,7 +144,7 @@ class Oversight:
         Raises:
             NotFoundError: there is none.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         with self._database.write() as session:
             row = OutboxRepository(session).receipt(receipt_or_candidate_id)
             if row is None:
@@ -162,7 +159,7 @@ class Oversight:
         Raises:
             ForbiddenError: an account without rights to everything; the ledger tells of every list and camera.
         """
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         if not principal.scope.is_whole:
             raise ForbiddenError("scope", "the ledger is for accounts with rights to every list and camera")
         with self._database.write() as session:
@@ -216,11 +213,6 @@ def within_rights(principal: Principal, row: CandidateRecord | None) -> Candidat
     if row is None or not principal.scope.allows(row.watchlist_id, row.camera_id):
         raise NotFoundError
     return row
-
-
-def _check_overseer(principal: Principal) -> None:
-    if principal.role not in OVERSEERS:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
 
 
 def _note(

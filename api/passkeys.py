@@ -19,7 +19,7 @@ from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
 from api.ledger.assertions import Assertion
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.principals import OVERSEERS, check_role
 from api.proofs import (
     REGISTER,
     Credential,
@@ -161,8 +161,7 @@ class PasskeyService:
         Raises:
             ForbiddenError: neither supervisor nor auditor.
         """
-        if principal.role not in OVERSEERS:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
+        check_role(principal, OVERSEERS, "cannot see this")
         with self._database.read() as session:
             return list(PasskeyRepository(session).page(after, limit))
 

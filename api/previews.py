@@ -10,9 +10,8 @@ from redis import Redis
 
 from api.cameras import CameraService
 from api.clock import Clock
-from api.errors import ForbiddenError
 from api.ledger.chain import Happening
-from api.principals import Principal
+from api.principals import Principal, check_role
 from api.review.cases import Role
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
@@ -81,8 +80,7 @@ class PreviewService:
             NotFoundError: no such camera.
             BusError: Redis is away.
         """
-        if principal.role not in VIEWERS:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
+        check_role(principal, VIEWERS, "cannot see this")
         self._cameras.check_known(camera_id, principal.scope)
         if self._begins(principal.account_id, camera_id):
             with self._database.write() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +18,11 @@ from api.store.ledger import LedgerRepository
 ADMINISTRATORS: Final = frozenset({Role.ADMINISTRATOR})
 APPROVERS: Final = frozenset({Role.ADMINISTRATOR, Role.AUTHORISER})
 """Who may be the second person of an account."""
+
+OPERATORS: Final = frozenset({Role.OPERATOR})
+SUPERVISORS: Final = frozenset({Role.SUPERVISOR})
+OVERSEERS: Final = frozenset({Role.SUPERVISOR, Role.AUDITOR})
+"""Who sees what was judged, by whom, and what became of it."""
 
 ACCOUNT_READERS: Final = APPROVERS | {Role.AUDITOR}
 CONSOLE: Final = "console"
@@ -57,14 +63,19 @@ def check_may_work(principal: Principal) -> None:
         )
 
 
-def check_role(principal: Principal, roles: frozenset[Role]) -> None:
+def check_role(principal: Principal, roles: Collection[Role], denial: str = "cannot do this") -> None:
     """Lets these roles through.
+
+    Args:
+        principal: who asks.
+        roles: that may.
+        denial: what is said of any other, after "an account with the role …".
 
     Raises:
         ForbiddenError: another role.
     """
     if principal.role not in roles:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot do this")
+        raise ForbiddenError("role", f"an account with the role {principal.role.value} {denial}")
 
 
 def check_another(principal: Principal, account_id: str) -> None:

@@ -13,7 +13,7 @@ from api.clock import Clock
 from api.entries import found_portrait
 from api.errors import NotFoundError
 from api.ledger.chain import Happening
-from api.list_rules import check_role
+from api.principals import check_role
 from api.review.requests import READERS
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from api.accounts import Principal
 from api.clock import Clock
 from api.clockwork import Issuer
-from api.errors import ConflictError, ForbiddenError, NotFoundError
+from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
 from api.ledger.receipts import LedgerPlace
 from api.ledger.retractions import RetractionContent, build_retraction
-from api.oversight import OVERSEERS, within_rights
+from api.oversight import within_rights
+from api.principals import OVERSEERS, SUPERVISORS, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.cases import Role
 from api.review.redress import RetractionCode
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
@@ -68,8 +68,7 @@ class RetractionService:
             NotFoundError: there is no such candidate.
             ConflictError: it was not confirmed, or is retracted already.
         """
-        if principal.role is not Role.SUPERVISOR:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot retract")
+        check_role(principal, SUPERVISORS, "cannot retract")
         with self._database.write() as session:
             now = self._clock()
             within_rights(principal, CandidateRepository(session).row(candidate_id, lock=True))
@@ -113,8 +112,7 @@ class RetractionService:
         Raises:
             NotFoundError: there is none.
         """
-        if principal.role not in OVERSEERS:
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
+        check_role(principal, OVERSEERS, "cannot see this")
         with self._database.read() as session:
             within_rights(principal, CandidateRepository(session).row(candidate_id))
             row = OutboxRepository(session).retraction(candidate_id)

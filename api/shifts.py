@@ -18,11 +18,10 @@ from sqlalchemy.orm import Session
 from api.accounts import Principal
 from api.clock import Clock
 from api.control_results import ControlReport, Tally
-from api.errors import ConflictError, ForbiddenError, NotFoundError
+from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
+from api.principals import OPERATORS, OVERSEERS, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.review.cases import Role
 from api.store.asking import Asking
 from api.store.duty import DutyRepository
 from api.store.engine import Database
@@ -70,7 +69,7 @@ class ShiftService:
             ForbiddenError: she is no operator.
             ConflictError: she is on duty already.
         """
-        _check_operator(principal)
+        check_role(principal, OPERATORS, "has no shifts")
         now = self._clock()
         with self._database.write() as session:
             before = replayed(session, request)
@@ -94,7 +93,7 @@ class ShiftService:
         Raises:
             NotFoundError: she is not on duty.
         """
-        _check_operator(principal)
+        check_role(principal, OPERATORS, "has no shifts")
         with self._database.read() as session:
             shift = DutyRepository(session).current(principal.account_id)
             if shift is None:
@@ -110,7 +109,7 @@ class ShiftService:
         Raises:
             ConflictError: she is not on duty.
         """
-        _check_operator(principal)
+        check_role(principal, OPERATORS, "has no shifts")
         now = self._clock()
         with self._database.write() as session:
             before = replayed(session, request)
@@ -131,7 +130,7 @@ class ShiftService:
 
     def shifts(self, principal: Principal, after: tuple[datetime, str] | None, limit: int) -> Sequence[Shift]:
         """Shifts, newest first, with their notes; for supervisors and auditors."""
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         with self._database.write() as session:
             rows = DutyRepository(session).page(after, limit)
             _note(session, "shifts_read", self._clock(), principal, None, {"shifts": len(rows)})
@@ -139,7 +138,7 @@ class ShiftService:
 
     def duty(self, principal: Principal) -> DutyView:
         """Who is on duty now; for supervisors and auditors."""
-        _check_overseer(principal)
+        check_role(principal, OVERSEERS, "cannot see this")
         now = self._clock()
         with self._database.read() as session:
             duty = DutyRepository(session)
@@ -179,16 +178,6 @@ def _standing(session: Session, principal: Principal, shift: Shift, now: datetim
 def _document(shift: Shift) -> dict[str, Any]:
     ended_at = None if shift.ended_at is None else shift.ended_at.isoformat()
     return {"shift_id": shift.shift_id, "began_at": shift.began_at.isoformat(), "ended_at": ended_at}
-
-
-def _check_operator(principal: Principal) -> None:
-    if principal.role is not Role.OPERATOR:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} has no shifts")
-
-
-def _check_overseer(principal: Principal) -> None:
-    if principal.role not in OVERSEERS:
-        raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
 
 
 def _note(

@@ -14,10 +14,9 @@ from sqlalchemy.orm import Session
 from api.accounts import Principal
 from api.clock import Clock
 from api.control_results import stretch
-from api.errors import ForbiddenError
 from api.ledger.chain import Happening
-from api.oversight import OVERSEERS
-from api.review.cases import Answer, Role, State
+from api.principals import OVERSEERS, SUPERVISORS, check_role
+from api.review.cases import Answer, State
 from api.review.intervals import Share, share
 from api.review.publication import (
     LEAST_CELL,
@@ -119,8 +118,7 @@ class StatisticsService:
             ForbiddenError: neither supervisor nor auditor; by operator: not a supervisor.
             BadRequestError: a stretch that is none.
         """
-        if principal.role not in OVERSEERS or (by is By.OPERATOR and principal.role is not Role.SUPERVISOR):
-            raise ForbiddenError("role", f"an account with the role {principal.role.value} cannot see this")
+        check_role(principal, SUPERVISORS if by is By.OPERATOR else OVERSEERS, "cannot see this")
         return self.read(principal.account_id, since, until, by)
 
     def read(

@@ -13,7 +13,8 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
-from api.list_rules import check_role, rules_as_answers
+from api.list_rules import rules_as_answers
+from api.principals import check_role
 from api.records import slug
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.requests import AUTHORISERS, READERS

@@ -8,7 +8,7 @@ from fastapi import Depends
 
 from api.accounts import Principal
 from api.deps import Active
-from api.list_rules import check_role
+from api.principals import check_role
 from api.review.requests import AUTHORISERS, ENDERS, READERS, REQUESTERS
 
 
