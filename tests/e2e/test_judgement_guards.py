@@ -377,12 +377,12 @@ def _send(
 
 
 @pytest.mark.system  # takes its time
-@pytest.mark.system  # takes its time
 def test_no_route_skips_judgement(clients: Clients) -> None:
     assert walk_every_route(clients) > 100
     assert_unconfirmed(clients)
 
 
+@pytest.mark.system  # takes its time
 def test_a_route_that_skips_judgement_is_caught(unguarded: Clients) -> None:
     def confirm(candidate_id: str, request: Request) -> None:
         with request.app.state.services.database.write() as session:

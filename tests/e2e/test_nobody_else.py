@@ -82,6 +82,7 @@ def leaks(made: list[Float32], folder: Path, printed: str) -> list[Leak]:
     return scanner.scan_paths([folder]) + scanner.scan_text(printed, "printed")
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.evaldata
 @pytest.mark.models("centerface", "mobilefacenet-faceplugin")
 def test_analyze_leaves_no_template_behind(

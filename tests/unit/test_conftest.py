@@ -72,6 +72,7 @@ def test_system_tests_run_when_asked_for(suite: Path) -> None:
     assert "1 passed, 5 deselected" in outcomes(suite, "-m", "system")[1]
 
 
+@pytest.mark.system  # takes its time
 def test_data_is_found_by_its_variable(suite: Path) -> None:
     assert "2 passed, 2 skipped" in outcomes(suite, AIQYN_EVAL_DATA=str(suite))[1]
 
@@ -84,12 +85,14 @@ def test_a_skip_is_a_named_failure_where_asked(suite: Path) -> None:
     assert "no such luck" in output
 
 
+@pytest.mark.system  # takes its time
 def test_where_there_is_no_evaluation_data_its_tests_are_named_and_no_failure(suite: Path) -> None:
     output = outcomes(suite, AIQYN_SKIPS_FAIL="1")[1]
     assert "1 passed, 1 skipped, 1 deselected, 1 xfailed, 2 errors" in output
     assert "AIQYN_EVAL_DATA is not set" in output
 
 
+@pytest.mark.system  # takes its time
 def test_a_file_skipped_at_its_top_is_a_failure_where_asked(suite: Path) -> None:
     (suite / "test_top.py").write_text(
         "import pytest\npytest.importorskip('nothing_of_that_name')\n", encoding="utf-8"

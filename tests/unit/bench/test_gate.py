@@ -87,6 +87,7 @@ def stroll() -> Iterator[Frame]:
         yield Frame(image, now, index)
 
 
+@pytest.mark.system  # takes its time
 def test_gated_and_ungated_runs_tell_the_same_presence() -> None:
     ready = make_perception()
     perception = SeesBodies(

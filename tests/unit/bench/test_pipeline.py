@@ -75,6 +75,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.models("centerface", "mobilefacenet-faceplugin", "photo-eileen-collins")
 def test_runs_in_processes_of_their_own(tmp_path: Path, store: WeightStore, config: Path) -> None:
     photograph = store.read("photo-eileen-collins")

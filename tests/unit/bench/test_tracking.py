@@ -99,6 +99,7 @@ def test_rejoining_repairs_what_a_forgetful_tracker_breaks(street: Sequence) -> 
     assert repaired.idf1 > broken.idf1
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.evaldata
 @pytest.mark.models("yolov3-tiny")
 def test_at_least_equal_on_tud_campus_with_both_detectors(eval_data: Path) -> None:

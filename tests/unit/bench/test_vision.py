@@ -59,6 +59,7 @@ def test_fifty_faces_are_followed_and_looked_at(monkeypatch: pytest.MonkeyPatch)
     assert cost.mean_ms > 0
 
 
+@pytest.mark.system  # takes its time
 @pytest.mark.models("centerface", "mobilefacenet-faceplugin")
 def test_the_command_prints_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision_search, "SIZES", (10,))
