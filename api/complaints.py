@@ -71,7 +71,7 @@ class ComplaintService:
 
         Raises:
             ForbiddenError: not a supervisor.
-            NotFoundError: there is no such candidate.
+            NotFoundError: there is no such candidate or camera within her rights.
             UnprocessableError: a time that is none, or a time and place with too many candidates.
         """
         check_role(principal, SUPERVISORS)
@@ -80,6 +80,8 @@ class ComplaintService:
             before = replayed(session, request)
             if before is not None:
                 return before
+            if grievance.camera_id is not None and not principal.scope.allows_camera(grievance.camera_id):
+                raise NotFoundError
             about = candidates_of(session, grievance)
             for candidate_id in about:
                 within_rights(principal, CandidateRepository(session).row(candidate_id))
@@ -112,21 +114,21 @@ class ComplaintService:
         limit: int,
         state: ComplaintState | None,
     ) -> list[dict[str, Any]]:
-        """Complaints as JSON values, those due first first."""
+        """Complaints within her rights as JSON values, those due first first."""
         check_role(principal, OVERSEERS)
         with self._database.read() as session:
-            rows = ComplaintRepository(session).page(after, limit, state)
+            rows = ComplaintRepository(session).page(principal.scope, after, limit, state)
             return [complaint_document(session, row) for row in rows]
 
     def complaint(self, principal: Principal, complaint_id: str) -> dict[str, Any]:
         """One complaint as JSON values, with what was found of each candidate it is about.
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is none of that id, or not within her rights.
         """
         check_role(principal, OVERSEERS)
         with self._database.read() as session:
-            row = ComplaintRepository(session).row(complaint_id)
+            row = ComplaintRepository(session).row(principal.scope, complaint_id)
             if row is None:
                 raise NotFoundError
             return complaint_document(session, row)
@@ -143,13 +145,13 @@ class ComplaintService:
 
         Raises:
             ForbiddenError: not a supervisor, or one who had a part in what it is about.
-            NotFoundError: there is no such complaint.
+            NotFoundError: there is no such complaint, or not within her rights.
             ConflictError: it is answered, not re-examined yet, or the answer is not what was found.
         """
         check_role(principal, SUPERVISORS)
         with self._database.write() as session:
             now, complaints = self._clock(), ComplaintRepository(session)
-            complaint = complaints.row(complaint_id, lock=True)
+            complaint = complaints.row(principal.scope, complaint_id, lock=True)
             if complaint is None:
                 raise NotFoundError
             before = replayed(session, request)

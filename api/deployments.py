@@ -12,6 +12,7 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
+from api.list_rights import check_deployment_within
 from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.deployments import DeploymentTerms
@@ -58,10 +59,10 @@ class DeploymentService:
         self._clock = clock
 
     def deployments(self, principal: Principal, after: str | None, limit: int) -> list[DeploymentView]:
-        """Deployments, those that ended included, in the order of their ids."""
+        """Deployments within her rights, those that ended included, in the order of their ids."""
         check_role(principal, READERS)
         with self._database.read() as session:
-            rows = ListRepository(session).deployments(after, limit)
+            rows = ListRepository(session).deployments(principal.scope, after, limit)
             return [self._view(session, row) for row in rows]
 
     def deployment(self, principal: Principal, deployment_id: str) -> DeploymentView:
@@ -72,7 +73,7 @@ class DeploymentService:
         """
         check_role(principal, READERS)
         with self._database.read() as session:
-            return self._view(session, _found(session, deployment_id))
+            return self._view(session, _found(session, principal, deployment_id))
 
     def revoke(
         self, principal: Principal, deployment_id: str, reason: str, request: WriteRequest
@@ -92,7 +93,7 @@ class DeploymentService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            now, row = self._clock(), _found(session, deployment_id)
+            now, row = self._clock(), _found(session, principal, deployment_id)
             if row.ends_at <= now:
                 raise ConflictError("deployment_over", "this deployment is over already")
             detail = {"watchlist_id": row.watchlist_id, "would_have_ended_at": row.ends_at.isoformat()}
@@ -115,8 +116,10 @@ class DeploymentService:
         return DeploymentView(row, terms, version, subjects, self._clock())
 
 
-def _found(session: Session, deployment_id: str) -> Deployment:
-    row = ListRepository(session).deployment_row(deployment_id)
+def _found(session: Session, principal: Principal, deployment_id: str) -> Deployment:
+    lists = ListRepository(session)
+    row = lists.deployment_row(deployment_id)
     if row is None:
         raise NotFoundError
+    check_deployment_within(principal, lists.terms(row))
     return row

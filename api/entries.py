@@ -12,6 +12,7 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
+from api.list_rights import check_list
 from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.requests import ENDERS, READERS
@@ -56,6 +57,7 @@ class EntryService:
             NotFoundError: there is no such list.
         """
         check_role(principal, READERS)
+        check_list(principal, watchlist_id)
         with self._database.write() as session:
             lists = ListRepository(session)
             if lists.watchlist(watchlist_id) is None:
@@ -74,9 +76,7 @@ class EntryService:
         check_role(principal, READERS)
         with self._database.write() as session:
             lists = ListRepository(session)
-            row = lists.subject(subject_id)
-            if row is None:
-                raise NotFoundError
+            row = _within(principal, lists.subject(subject_id))
             self._append(session, principal, "entry_viewed", f"subject:{subject_id}", {})
             return self._entry(lists, row)
 
@@ -98,9 +98,7 @@ class EntryService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            now, row = self._clock(), ListRepository(session).subject(subject_id)
-            if row is None:
-                raise NotFoundError
+            now, row = self._clock(), _within(principal, ListRepository(session).subject(subject_id))
             if row.removed_at is not None or row.expires_at <= now:
                 raise ConflictError("entry_ended", "this entry has ended already")
             row.removed_at, row.removed_by, row.removed_reason = now, principal.account_id, reason
@@ -119,9 +117,11 @@ class EntryService:
         """
         check_role(principal, READERS)
         with self._database.write() as session:
-            row = ListRepository(session).reference(reference_id)
+            lists = ListRepository(session)
+            row = lists.reference(reference_id)
             if row is None or row.subject_id != subject_id:
                 raise NotFoundError
+            _within(principal, lists.subject(subject_id))
             self._append(
                 session,
                 principal,
@@ -145,6 +145,18 @@ class EntryService:
         LedgerRepository(session).append(
             Happening(kind, self._clock(), principal.account_id, about, dict(detail))
         )
+
+
+def _within(principal: Principal, row: Subject | None) -> Subject:
+    """The entry, where there is one on a list she has rights to.
+
+    Raises:
+        NotFoundError: there is none; whether one exists beyond her rights is not told.
+    """
+    if row is None:
+        raise NotFoundError
+    check_list(principal, row.watchlist_id)
+    return row
 
 
 def found_portrait(jpeg: bytes | None) -> bytes:

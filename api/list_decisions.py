@@ -11,6 +11,7 @@ from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
 from api.list_requests import RequestService
+from api.list_rights import check_list, request_within
 from api.list_rules import rules_as_answers
 from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
@@ -71,7 +72,7 @@ class DecisionService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            row = self._locked(session, request_id)
+            row = self._locked(session, principal, request_id)
             self._approve(session, principal, row, findings_seen, reason)
             return self._kept(session, request, request_document(row))
 
@@ -84,7 +85,7 @@ class DecisionService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            row = self._locked(session, request_id)
+            row = self._locked(session, principal, request_id)
             self._refuse(session, principal, row, reason)
             result = self._kept(session, request, request_document(row))
         self._requests.destroy_sealed(row)
@@ -111,7 +112,7 @@ class DecisionService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            waiting = self._waiting(session, import_id)
+            waiting = self._waiting(session, principal, import_id)
             found = sum(waiting.values())
             if found != findings_seen:
                 raise ConflictError(
@@ -120,7 +121,7 @@ class DecisionService:
                 )
             part = list(waiting)[:MOST_AT_ONCE]
             for request_id in part:
-                row = self._locked(session, request_id)
+                row = self._locked(session, principal, request_id)
                 self._approve(session, principal, row, len(row.findings), reason)
             return self._kept(session, request, _import_document(import_id, waiting, part))
 
@@ -133,9 +134,9 @@ class DecisionService:
             before = replayed(session, request)
             if before is not None:
                 return before
-            waiting = self._waiting(session, import_id)
+            waiting = self._waiting(session, principal, import_id)
             part = list(waiting)[:MOST_AT_ONCE]
-            rows = [self._locked(session, request_id) for request_id in part]
+            rows = [self._locked(session, principal, request_id) for request_id in part]
             for row in rows:
                 self._refuse(session, principal, row, reason)
             result = self._kept(session, request, _import_document(import_id, waiting, part))
@@ -143,16 +144,15 @@ class DecisionService:
             self._requests.destroy_sealed(row)
         return result
 
-    def _locked(self, session: Session, request_id: str) -> ListRequest:
-        row = RequestRepository(session).row(request_id, lock=True)
-        if row is None:
-            raise NotFoundError
-        return row
+    def _locked(self, session: Session, principal: Principal, request_id: str) -> ListRequest:
+        return request_within(principal, RequestRepository(session).row(request_id, lock=True))
 
-    def _waiting(self, session: Session, import_id: str) -> dict[str, int]:
+    def _waiting(self, session: Session, principal: Principal, import_id: str) -> dict[str, int]:
         requests = RequestRepository(session)
-        if requests.import_run(import_id) is None:
+        run = requests.import_run(import_id)
+        if run is None:
             raise NotFoundError
+        check_list(principal, run.watchlist_id)
         waiting = requests.waiting_of_import(import_id)
         if not waiting:
             raise ConflictError("not_decidable", "no request of this import waits for anybody")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, ForbiddenError, NotFoundError
+from api.list_rights import check_list, request_within
 from api.list_rules import rules_as_answers
 from api.principals import check_role
 from api.replays import WriteRequest, keep_result, replayed
@@ -66,6 +67,7 @@ class RequestService:
             UnprocessableError: terms that break a rule, or the list is full.
         """
         check_role(principal, REQUESTERS)
+        check_list(principal, watchlist_id)
         now = self._clock()
         with rules_as_answers():
             check_entry_wish(wish, now)
@@ -106,6 +108,7 @@ class RequestService:
             subject = ListRepository(session).subject(subject_id)
             if subject is None:
                 raise NotFoundError
+            check_list(principal, subject.watchlist_id)
             if subject.removed_at is not None or subject.expires_at <= now:
                 raise ConflictError("entry_ended", "this entry has ended: ask for a new one")
             if RequestRepository(session).pending_renewal(subject_id):
@@ -130,7 +133,7 @@ class RequestService:
 
         Raises:
             ForbiddenError: not a supervisor.
-            NotFoundError: there is no such list.
+            NotFoundError: there is no such list, or it or a camera is not within her rights.
             UnprocessableError: terms that break a rule.
         """
         check_role(principal, REQUESTERS)
@@ -149,6 +152,7 @@ class RequestService:
             row.legal_basis, row.case_reference = wish.legal_basis, wish.case_reference
             row.starts_at, row.until = wish.starts_at, wish.ends_at
             row.cameras = sorted(set(wish.camera_ids))
+            request_within(principal, row)
             RequestRepository(session).add(row)
             note_filed(session, row)
             return _kept(session, row, request, now)

@@ -19,6 +19,7 @@ from api.principals import ADMINISTRATORS, Principal, check_role
 from api.replays import WriteRequest, keep_result, replayed
 from api.review.errors import RecordError
 from api.review.overlays import Drawing, OverlayKind, OverlayVersion, check_drawing, drawings_of, to_yaml
+from api.review.scopes import WHOLE, Scope
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.overlays import OverlayPosition, OverlayRepository, corners
@@ -50,25 +51,32 @@ class OverlayService:
         self._clock = clock
 
     def current(
-        self, camera_id: str | None = None, after: OverlayPosition | None = None, limit: int | None = None
+        self,
+        scope: Scope,
+        camera_id: str | None = None,
+        after: OverlayPosition | None = None,
+        limit: int | None = None,
     ) -> list[OverlayVersion]:
-        """Newest versions by camera and kind, removals among them."""
+        """Newest versions by camera and kind within these rights, removals among them."""
         with self._database.read() as session:
-            return OverlayRepository(session).current(camera_id=camera_id, after=after, limit=limit)
+            return OverlayRepository(session).current(scope, camera_id=camera_id, after=after, limit=limit)
 
     def history(
-        self, camera_id: str, kind: OverlayKind, before: int | None, limit: int
+        self, scope: Scope, camera_id: str, kind: OverlayKind, before: int | None, limit: int
     ) -> list[OverlayVersion]:
-        """Versions of one kind on one camera, newest first."""
+        """Versions of one kind on one camera, newest first; none beyond these rights."""
+        if not scope.allows_camera(camera_id):
+            return []
         with self._database.read() as session:
             return OverlayRepository(session).history(camera_id, kind, before, limit)
 
-    def version(self, camera_id: str, kind: OverlayKind, version: int) -> OverlayVersion:
+    def version(self, scope: Scope, camera_id: str, kind: OverlayKind, version: int) -> OverlayVersion:
         """One version.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is none within these rights.
         """
+        _check_within(scope, camera_id)
         with self._database.read() as session:
             found = OverlayRepository(session).version(camera_id, kind, version)
         if found is None:
@@ -88,10 +96,12 @@ class OverlayService:
 
         Raises:
             ForbiddenError: not an administrator.
+            NotFoundError: the camera is not within her rights.
             ConflictError: somebody drew in the meantime.
             UnprocessableError: no reason, or a camera id that is none.
         """
         check_role(principal, ADMINISTRATORS, "cannot draw masks")
+        _check_within(principal.scope, drawing.camera_id)
         _check(drawing)
         with self._database.write() as session:
             before = replayed(session, request)
@@ -115,10 +125,13 @@ class OverlayService:
 
         Raises:
             ForbiddenError: not an administrator.
+            NotFoundError: a camera of it is not within her rights; nothing is drawn.
             UnprocessableError: not an export; says where.
         """
         check_role(principal, ADMINISTRATORS, "cannot draw masks")
         drawings = read_export(text, "the YAML", reason)
+        for drawing in drawings:
+            _check_within(principal.scope, drawing.camera_id)
         with self._database.write() as session:
             before = replayed(session, request)
             if before is not None:
@@ -133,10 +146,10 @@ class OverlayService:
         with self._database.write() as session:
             return self._take_in(session, account_id, drawings)
 
-    def export(self, account_id: str, camera_id: str | None = None) -> str:
-        """The current versions as YAML, removals among them; an entry in the log."""
+    def export(self, account_id: str, scope: Scope, camera_id: str | None = None) -> str:
+        """The current versions within these rights as YAML, removals among them; an entry in the log."""
         with self._database.write() as session:
-            versions = OverlayRepository(session).current(camera_id=camera_id)
+            versions = OverlayRepository(session).current(scope, camera_id=camera_id)
             about = None if camera_id is None else f"camera:{camera_id}"
             detail = {"versions": len(versions)}
             LedgerRepository(session).append(
@@ -209,7 +222,7 @@ class OverlayPublisher:
             BusError: Redis is away or refuses; what was not published is tried again.
         """
         now, changed = self._clock(), 0
-        for overlays in _by_camera(self._service.current()):
+        for overlays in _by_camera(self._service.current(WHOLE)):
             sent = self._sent.get(overlays.camera_id)
             is_new = sent is None or sent.changed_at != overlays.changed_at
             if is_new or (sent is not None and now - sent.sent_at >= RESEND_AFTER):
@@ -263,6 +276,11 @@ def _made(version: OverlayVersion) -> dict[str, Any]:
         "version": version.version,
         "drawn_at": version.drawn_at.isoformat(),
     }
+
+
+def _check_within(scope: Scope, camera_id: str) -> None:
+    if not scope.allows_camera(camera_id):
+        raise NotFoundError("no such camera")
 
 
 def _check(drawing: Drawing) -> None:

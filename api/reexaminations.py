@@ -18,6 +18,7 @@ from api.review.controls import queue_moment
 from api.review.policies import ReviewPolicy
 from api.review.presentation import LaterClip, PictureSource, Presentation, Sighting, present
 from api.review.redress import UNDECIDED, ComplaintState, Finding, finding_of
+from api.review.scopes import WHOLE
 from api.store.after import ComplaintRepository
 from api.store.candidates import CandidateRepository
 from api.store.controls import ControlRepository
@@ -54,7 +55,7 @@ class Reexaminer:
     def _order_for(self, complaint_id: str) -> int:
         with self._database.write() as session:
             now = self._clock()
-            complaint = ComplaintRepository(session).row(complaint_id, lock=True)
+            complaint = ComplaintRepository(session).row(WHOLE, complaint_id, lock=True)
             if complaint is None or complaint.state == ComplaintState.ANSWERED.value:
                 return 0
             originals = self._owed(session, complaint_id, now)

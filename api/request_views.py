@@ -13,6 +13,7 @@ from api.clock import Clock
 from api.entries import found_portrait
 from api.errors import NotFoundError
 from api.ledger.chain import Happening
+from api.list_rights import check_list, is_within, request_within
 from api.principals import check_role
 from api.review.requests import READERS
 from api.store.engine import Database
@@ -66,10 +67,18 @@ class RequestViews:
     def page(
         self, principal: Principal, wanted: RequestFilter, before: RequestPosition | None, limit: int
     ) -> Sequence[ListRequest]:
-        """Requests, newest first, without names."""
+        """Requests within her rights, newest first, without names."""
         check_role(principal, READERS)
+        found: list[ListRequest] = []
         with self._database.read() as session:
-            return RequestRepository(session).page(wanted, before, limit)
+            requests = RequestRepository(session)
+            while len(found) < limit:
+                rows = requests.page(wanted, before, limit)
+                found += [row for row in rows if is_within(principal.scope, row)]
+                if len(rows) < limit:
+                    break
+                before = rows[-1].requested_at, rows[-1].request_id
+        return found[:limit]
 
     def request(self, principal: Principal, request_id: str) -> RequestView:
         """One request.
@@ -80,9 +89,7 @@ class RequestViews:
         check_role(principal, READERS)
         with self._database.write() as session:
             requests = RequestRepository(session)
-            row = requests.row(request_id)
-            if row is None:
-                raise NotFoundError
+            row = request_within(principal, requests.row(request_id))
             self._note(session, principal, "request_viewed", request_id, {})
             subject_id, name_sealed = row.subject_id, row.name_sealed
             if name_sealed is None and subject_id is not None:
@@ -91,7 +98,9 @@ class RequestViews:
             name = None
             if subject_id is not None and name_sealed is not None:
                 name = self._vault.name_or_none(subject_id, name_sealed)
-            return RequestView(row, name, tuple(requests.pictures(request_id)), self._others(session, row))
+            return RequestView(
+                row, name, tuple(requests.pictures(request_id)), self._others(session, principal, row)
+            )
 
     def portrait(self, principal: Principal, request_id: str, reference_id: str) -> bytes:
         """A picture of a request as it was read, JPEG.
@@ -102,8 +111,8 @@ class RequestViews:
         check_role(principal, READERS)
         with self._database.write() as session:
             requests = RequestRepository(session)
-            row, picture = requests.row(request_id), requests.picture(reference_id)
-            if row is None or row.subject_id is None or picture is None or picture.request_id != request_id:
+            row, picture = request_within(principal, requests.row(request_id)), requests.picture(reference_id)
+            if row.subject_id is None or picture is None or picture.request_id != request_id:
                 raise NotFoundError
             if picture.portrait_sealed is None:
                 raise NotFoundError
@@ -123,16 +132,19 @@ class RequestViews:
             row = requests.import_run(import_id)
             if row is None:
                 raise NotFoundError
+            check_list(principal, row.watchlist_id)
             waiting = requests.waiting_of_import(import_id)
             return ImportView(row, len(waiting), sum(waiting.values()))
 
-    def _others(self, session: Session, row: ListRequest) -> dict[str, str]:
+    def _others(self, session: Session, principal: Principal, row: ListRequest) -> dict[str, str]:
         lists, requests = ListRepository(session), RequestRepository(session)
         wanted = {other for finding in row.findings for other in finding["subjects"]} - {row.subject_id}
         asked = requests.sealed_names(sorted(wanted))
         names: dict[str, str] = {}
         for subject_id in sorted(wanted):
             subject = lists.subject(subject_id)
+            if subject is not None and not principal.scope.allows_list(subject.watchlist_id):
+                continue
             sealed = subject.name_sealed if subject else asked.get(subject_id)
             name = self._vault.name_or_none(subject_id, sealed) if sealed else None
             if name is not None:

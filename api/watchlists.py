@@ -13,6 +13,7 @@ from api.accounts import Principal
 from api.clock import Clock
 from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
+from api.list_rights import check_list, check_new_list
 from api.list_rules import rules_as_answers
 from api.principals import check_role
 from api.records import slug
@@ -55,7 +56,7 @@ class WatchlistService:
             The list as JSON values.
 
         Raises:
-            ForbiddenError: not an authoriser.
+            ForbiddenError: not an authoriser, or one whose rights name lists.
             ConflictError: there is one of that name.
             UnprocessableError: terms that break a rule.
         """
@@ -80,6 +81,7 @@ class WatchlistService:
                 allows_minors=terms.allows_minors,
                 created_at=now,
             )
+            check_new_list(principal, row.watchlist_id)
             lists.add(row)
             self._note(session, principal, "watchlist_added", row, _limits(row))
             result = watchlist_document(WatchlistView(row, 0, 0))
@@ -106,6 +108,7 @@ class WatchlistService:
             UnprocessableError: terms that break a rule, or a cap below what is on it.
         """
         check_role(principal, AUTHORISERS)
+        check_list(principal, watchlist_id)
         with self._database.write() as session:
             before = replayed(session, request)
             if before is not None:
@@ -136,14 +139,15 @@ class WatchlistService:
             NotFoundError: there is none of that id.
         """
         check_role(principal, READERS)
+        check_list(principal, watchlist_id)
         with self._database.read() as session:
             return self._view(session, watchlist_id)
 
     def watchlists(self, principal: Principal, after: str | None, limit: int) -> list[WatchlistView]:
-        """Lists in the order of their ids."""
+        """Lists within her rights, in the order of their ids."""
         check_role(principal, READERS)
         with self._database.read() as session:
-            ids = ListRepository(session).watchlist_ids(after, limit)
+            ids = ListRepository(session).watchlist_ids(principal.scope, after, limit)
             return [self._view(session, watchlist_id) for watchlist_id in ids]
 
     def _view(self, session: Session, watchlist_id: str) -> WatchlistView:

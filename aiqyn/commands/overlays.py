@@ -36,8 +36,10 @@ def list_overlays(
     camera: CameraOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Lists the newest version of every kind on every camera, removals among them."""
+    from api.review.scopes import WHOLE
+
     with _opened(config) as (_, overlays):
-        versions = overlays.current(camera)
+        versions = overlays.current(WHOLE, camera)
     if as_json:
         rows = [
             {
@@ -71,8 +73,10 @@ def export_overlays(
     config: ConfigOption = None,
 ) -> None:
     """Writes what is drawn now as YAML that `import` reads."""
+    from api.review.scopes import WHOLE
+
     with _opened(config) as (_, overlays):
-        text = overlays.export("console", camera)
+        text = overlays.export("console", WHOLE, camera)
     if output is None:
         typer.echo(text, nl=False)
         return

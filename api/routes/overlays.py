@@ -38,14 +38,14 @@ CameraQuery = Annotated[str | None, Query(max_length=128, pattern=r"^[\w.:@-]+$"
 
 @router.get("", responses=documented(400, 401, 403))
 def list_overlays(
-    principal: Active,  # noqa: ARG001  # any account may look
+    principal: Active,
     services: ServicesDep,
     camera_id: CameraQuery = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> OverlayPage:
-    """The newest version of every kind on every camera, removals among them."""
-    versions = services.overlays.current(camera_id, read_pair_cursor(cursor), limit + 1)
+    """The newest version of every kind on every camera within her rights, removals among them."""
+    versions = services.overlays.current(principal.scope, camera_id, read_pair_cursor(cursor), limit + 1)
     page = versions[:limit]
     more = len(versions) > limit
     return OverlayPage(
@@ -61,10 +61,12 @@ def list_overlays(
 )
 def export_overlays(principal: Active, services: ServicesDep, camera_id: CameraQuery = None) -> Response:
     """What is drawn now, as YAML that can be imported."""
-    return Response(services.overlays.export(principal.account_id, camera_id), media_type=YAML)
+    return Response(
+        services.overlays.export(principal.account_id, principal.scope, camera_id), media_type=YAML
+    )
 
 
-@router.post("/import", responses=documented(400, 401, 403))
+@router.post("/import", responses=documented(400, 401, 403, 404))
 def import_overlays(
     body: OverlayImportIn, principal: Administrator, services: ServicesDep, key: IdempotencyKey
 ) -> OverlayImportOut:
@@ -80,14 +82,14 @@ def import_overlays(
 def list_overlay_versions(
     camera_id: CameraId,
     kind: OverlayKind,
-    principal: Active,  # noqa: ARG001  # any account may look
+    principal: Active,
     services: ServicesDep,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> OverlayPage:
     """Every version of one kind on one camera, newest first."""
     before = read_sequence_cursor(cursor) or None
-    versions = services.overlays.history(camera_id, kind, before, limit + 1)
+    versions = services.overlays.history(principal.scope, camera_id, kind, before, limit + 1)
     page = versions[:limit]
     more = len(versions) > limit
     return OverlayPage(
@@ -101,14 +103,14 @@ def get_overlay(
     camera_id: CameraId,
     kind: OverlayKind,
     version: Annotated[int, Path(ge=1, le=2**31 - 1)],
-    principal: Active,  # noqa: ARG001  # any account may look
+    principal: Active,
     services: ServicesDep,
 ) -> OverlayOut:
     """One version."""
-    return OverlayOut.of(services.overlays.version(camera_id, kind, version))
+    return OverlayOut.of(services.overlays.version(principal.scope, camera_id, kind, version))
 
 
-@router.put("/{camera_id}/{kind}", status_code=201, responses=documented(400, 401, 403, 409))
+@router.put("/{camera_id}/{kind}", status_code=201, responses=documented(400, 401, 403, 404, 409))
 def draw_overlay(
     camera_id: CameraId,
     kind: OverlayKind,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.redress import ComplaintState
@@ -19,7 +19,7 @@ from api.store.models import (
     Receipt,
     ResolutionRecord,
 )
-from api.store.rights import within
+from api.store.rights import camera_within, within
 
 ReceiptPosition = tuple[datetime, str]
 """Where a page of confirmed matches ended: `issued_at` and candidate id of its last row."""
@@ -104,9 +104,10 @@ class ComplaintRepository:
         )
         self._session.flush()
 
-    def row(self, complaint_id: str, *, lock: bool = False) -> Complaint | None:
-        """A complaint by its id; locked, nobody else answers it until this transaction ends."""
-        query = select(Complaint).where(Complaint.complaint_id == complaint_id)
+    def row(self, scope: Scope, complaint_id: str, *, lock: bool = False) -> Complaint | None:
+        """A complaint by its id, within the rights of whoever asks; locked, nobody else answers it until this
+        transaction ends."""
+        query = select(Complaint).where(Complaint.complaint_id == complaint_id, _all_within(scope))
         return self._session.scalars(query.with_for_update() if lock else query).one_or_none()
 
     def links(self, complaint_id: str) -> Sequence[ComplaintCandidate]:
@@ -118,10 +119,11 @@ class ComplaintRepository:
         ).all()
 
     def page(
-        self, after: ComplaintPosition | None, limit: int, state: ComplaintState | None
+        self, scope: Scope, after: ComplaintPosition | None, limit: int, state: ComplaintState | None
     ) -> Sequence[Complaint]:
-        """Complaints, those due first first."""
-        query = select(Complaint).order_by(Complaint.due_at, Complaint.complaint_id).limit(limit)
+        """Complaints within the rights of whoever asks, those due first first."""
+        query = select(Complaint).where(_all_within(scope))
+        query = query.order_by(Complaint.due_at, Complaint.complaint_id).limit(limit)
         if state is not None:
             query = query.where(Complaint.state == state.value)
         if after is not None:
@@ -152,6 +154,19 @@ class ComplaintRepository:
                 select(ResolutionRecord.account_id).where(ResolutionRecord.candidate_id.in_(candidate_ids))
             )
         )
+
+
+def _all_within(scope: Scope) -> ColumnElement[bool]:
+    """Complaints all of whose candidates lie within these rights; one about none, whose camera does."""
+    if scope.is_whole:
+        return true()
+    about = (
+        select(ComplaintCandidate.candidate_id)
+        .join(CandidateRecord, CandidateRecord.candidate_id == ComplaintCandidate.candidate_id)
+        .where(ComplaintCandidate.complaint_id == Complaint.complaint_id)
+    )
+    beyond = about.where(~within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
+    return and_(~beyond.exists(), or_(about.exists(), camera_within(scope, Complaint.camera_id)))
 
 
 def owed(session: Session, now: datetime, outcomes_before: datetime) -> Owed:

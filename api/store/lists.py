@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.review.deployments import DeploymentTerms
+from api.review.scopes import Scope
 from api.store.models import (
     Deployment,
     DeploymentCamera,
@@ -18,6 +19,7 @@ from api.store.models import (
     SubjectReference,
     Watchlist,
 )
+from api.store.rights import list_within, within
 
 
 def person_key(person: str) -> str:
@@ -140,9 +142,14 @@ class ListRepository:
         """A deployment with who ended it and why."""
         return self._session.get(Deployment, deployment_id)
 
-    def deployments(self, after: str | None, limit: int) -> Sequence[Deployment]:
-        """Deployments, those that ended included, in the order of their ids."""
-        query = select(Deployment).order_by(Deployment.deployment_id)
+    def deployments(self, scope: Scope, after: str | None, limit: int) -> Sequence[Deployment]:
+        """Deployments all of whose cameras lie within these rights for their list, those that ended included, in the
+        order of their ids."""
+        beyond = select(DeploymentCamera.camera_id).where(
+            DeploymentCamera.deployment_id == Deployment.deployment_id,
+            ~within(scope, Deployment.watchlist_id, DeploymentCamera.camera_id),
+        )
+        query = select(Deployment).where(~beyond.exists()).order_by(Deployment.deployment_id)
         if after is not None:
             query = query.where(Deployment.deployment_id > after)
         return self._session.scalars(query.limit(limit)).all()
@@ -230,9 +237,10 @@ class ListRepository:
         )
         return [(reference, template) for reference, template in rows]
 
-    def watchlist_ids(self, after: str | None, limit: int) -> Sequence[str]:
-        """Ids of lists, in order."""
-        query = select(Watchlist.watchlist_id).order_by(Watchlist.watchlist_id)
+    def watchlist_ids(self, scope: Scope, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of lists within these rights, in order."""
+        query = select(Watchlist.watchlist_id).where(list_within(scope, Watchlist.watchlist_id))
+        query = query.order_by(Watchlist.watchlist_id)
         if after is not None:
             query = query.where(Watchlist.watchlist_id > after)
         return self._session.scalars(query.limit(limit)).all()

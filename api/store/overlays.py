@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.overlays import OverlayKind, OverlayVersion
+from api.review.scopes import Scope
 from api.store.models import Overlay
+from api.store.rights import camera_within
 from vision.polygons import Polygon
 
 OverlayPosition = tuple[str, str]
@@ -23,11 +25,17 @@ class OverlayRepository:
         self._session = session
 
     def current(
-        self, *, camera_id: str | None = None, after: OverlayPosition | None = None, limit: int | None = None
+        self,
+        scope: Scope,
+        *,
+        camera_id: str | None = None,
+        after: OverlayPosition | None = None,
+        limit: int | None = None,
     ) -> list[OverlayVersion]:
         """The newest version of every kind on every camera, by camera and kind.
 
         Args:
+            scope: rights of whoever asks.
             camera_id: of this camera alone.
             after: only later ones in that order.
             limit: so many at most.
@@ -39,6 +47,7 @@ class OverlayRepository:
         )
         same = (Overlay.camera_id == newest.c.camera_id) & (Overlay.kind == newest.c.kind)
         query = select(Overlay).join(newest, same & (Overlay.version == newest.c.version))
+        query = query.where(camera_within(scope, Overlay.camera_id))
         if camera_id is not None:
             query = query.where(Overlay.camera_id == camera_id)
         if after is not None:

@@ -33,6 +33,25 @@ def within(
     return or_(false(), *(_covers(right, watchlist_id, camera_id) for right in scope.rights))
 
 
+def list_within(scope: Scope, watchlist_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Rows whose list lies within these rights, on whatever camera, as a condition of the query."""
+    lists = [
+        true() if right.watchlist_id is None else watchlist_id == right.watchlist_id for right in scope.rights
+    ]
+    return or_(false(), *lists)
+
+
+def camera_within(
+    scope: Scope, camera_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
+) -> ColumnElement[bool]:
+    """Rows whose camera lies within these rights, for any list, as a condition of the query."""
+    cameras = [
+        true() if right.camera_ids is None else camera_id.in_(sorted(right.camera_ids))
+        for right in scope.rights
+    ]
+    return or_(false(), *cameras)
+
+
 def _covers(
     right: Right, watchlist_id: InstrumentedAttribute[str], camera_id: InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from api.overlays import RESEND_AFTER, OverlayPublisher
 from api.replays import WriteRequest
 from api.review.cases import Role
 from api.review.overlays import Drawing, OverlayKind
+from api.review.scopes import WHOLE
 from pipelines.overlay_package import CameraOverlays
 from tests.api_client import Clients, FakeClock, Person
 from vision.polygons import Polygon
@@ -260,6 +261,6 @@ def test_a_clock_put_back_makes_no_new_mask_look_old(
     draw(root, [SQUARE], 1)
     draw(root, [SQUARE], 0, path="/overlays/gate/detection_mask", key="other-kind")
     overlays = clients.seeded.services.overlays
-    first, second = reversed(overlays.history("gate", OverlayKind.PRIVACY_MASK, None, 9))
-    (other,) = overlays.history("gate", OverlayKind.DETECTION_MASK, None, 9)
+    first, second = reversed(overlays.history(WHOLE, "gate", OverlayKind.PRIVACY_MASK, None, 9))
+    (other,) = overlays.history(WHOLE, "gate", OverlayKind.DETECTION_MASK, None, 9)
     assert first.drawn_at < second.drawn_at < other.drawn_at

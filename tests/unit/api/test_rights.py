@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from api.review.cases import Role
 from api.store.models import CandidateRecord
 from tests.api_client import Clients, Person
 from tests.ledger import entries
-from tests.seeds import CAMERA
+from tests.seeds import CAMERA, Seeded, add_account
 
 
 @pytest.fixture
@@ -120,6 +121,63 @@ def test_a_supervisors_rights_limit_candidates_holds_and_resolutions(
     assert saule.get("/ledger").json()["code"] == "scope"
     assert give(root, saule, {"watchlist_id": clients.seeded.watchlist_id})[0] == 200
     assert saule.get(f"/candidates/{candidate_id}").status_code == 200
+
+
+@pytest.mark.parametrize("about", ["candidate", "place and time"])
+@pytest.mark.parametrize("right", ["camera", "list"])
+def test_complaints_are_read_and_answered_within_the_rights(
+    clients: Clients, root: Person, other_list: str, right: str, about: str
+) -> None:
+    candidate_id = clients.seeded.take_in()
+    saule = clients.login("saule")
+    place = {"camera_id": CAMERA, "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    body = {"candidate_id": candidate_id} if about == "candidate" else place
+    filed = saule.post("/complaints", body)
+    assert filed.status_code == 201, filed.text
+    assert len(filed.json()["candidates"]) == (about == "candidate")
+    address = f"/complaints/{filed.json()['complaint_id']}"
+    group(root, "elsewhere", "other")
+    terms = {"camera_group_id": "elsewhere"} if right == "camera" else {"watchlist_id": other_list}
+    assert give(root, saule, dict(terms))[0] == 200
+    # Where nothing was confirmed there is no list to have rights to: the place decides.
+    within = right == "list" and about != "candidate"
+    answer = {"outcome": "nothing_found", "answer": "We found nothing.", "retract": []}
+    assert len(saule.get("/complaints").json()["items"]) == within
+    assert saule.get(address).status_code == (200 if within else 404)
+    assert saule.post("/complaints", body).status_code == (201 if within else 404)
+    assert saule.post(f"{address}/answer", answer).status_code == (200 if within else 404)
+
+
+@pytest.fixture
+def with_second(seeded: Seeded) -> Iterator[Clients]:
+    """Clients of a service with another administrator."""
+    seeded.one_time_passwords["second"] = add_account(seeded.services, "second", Role.ADMINISTRATOR)
+    made = Clients(seeded)
+    yield made
+    made.close()
+
+
+def test_masks_beyond_the_rights_are_not_there(with_second: Clients) -> None:
+    root, second = with_second.login("root"), with_second.login("second")
+    triangle = {
+        "polygons": [[[0.1, 0.1], [0.5, 0.1], [0.3, 0.6]]],
+        "reason": "a window",
+        "based_on_version": 0,
+    }
+    address = f"/overlays/{CAMERA}/privacy_mask"
+    assert put(root, address, triangle)[0] == 201
+    export = second.get("/overlays/export").text
+    assert CAMERA in export
+    group(root, "elsewhere", "other")
+    assert give(root, second, {"camera_group_id": "elsewhere"})[0] == 200
+    assert second.get("/overlays").json()["items"] == []
+    assert CAMERA not in second.get("/overlays/export").text
+    assert second.get(address).json()["items"] == []
+    assert second.get(f"{address}/1").status_code == 404
+    assert put(second, address, triangle | {"based_on_version": 1})[0] == 404
+    assert second.post("/overlays/import", {"yaml": export, "reason": "r"}).status_code == 404
+    assert put(second, "/overlays/other/privacy_mask", triangle)[0] == 201
+    assert [one["camera_id"] for one in root.get("/overlays").json()["items"]] == [CAMERA, "other"]
 
 
 def test_cameras_beyond_the_rights_are_not_there(clients: Clients, root: Person) -> None:
