@@ -43,6 +43,7 @@ class CameraWord:
         log_id: which log its gaps are numbered in; empty where none is told.
         gaps: the newest, oldest first.
         masked_detections: dropped under a detection mask since its process began.
+        faces_searched: of which a look was held against a list, since its process began; None where that is not told.
         settings_note: what of its worker's settings is not in force, in a line; empty: nothing.
     """
 
@@ -57,6 +58,7 @@ class CameraWord:
     log_id: str
     gaps: tuple[GapRecord, ...]
     masked_detections: int = 0
+    faces_searched: int | None = None
     settings_note: str = ""
 
 
@@ -110,6 +112,7 @@ def read_word(camera_id: str, state: Mapping[str, str]) -> CameraWord:
         log_id=log_id,
         gaps=gaps,
         masked_detections=_number(state.get("masked_detections", "")),
+        faces_searched=_number(state["faces_searched"]) if "faces_searched" in state else None,
         settings_note=_line(state.get("settings", "")),
     )
 

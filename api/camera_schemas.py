@@ -71,6 +71,7 @@ class CameraDayOut(Wire):
     day: date
     worker_id: str
     frame_accounting: FrameAccountingOut
+    faces_searched: int | None = Field(description="held against a list; null where they were not counted")
     updated_at: datetime
 
 
@@ -139,5 +140,9 @@ def day_out(row: CameraDay) -> CameraDayOut:
         dropped=row.dropped,
     )
     return CameraDayOut(
-        day=row.day, worker_id=row.worker_id, frame_accounting=accounting, updated_at=row.updated_at
+        day=row.day,
+        worker_id=row.worker_id,
+        frame_accounting=accounting,
+        faces_searched=row.faces_searched,
+        updated_at=row.updated_at,
     )

@@ -105,9 +105,20 @@ class CameraWatch:
         same = known is not None and known.worker_id == word.worker_id
         before = _counted(known.counted) if same and known is not None else FrameAccounting()
         grown = growth(before, word.accounting)
-        if grown.read or grown.decoded:
+        faces = self._faces(cameras, word, known if same else None)
+        if grown.read or grown.decoded or faces:
             day = word.reported_at.date()
-            cameras.count(word.camera_id, word.worker_id, day, grown, self._clock())
+            cameras.count(word.camera_id, word.worker_id, day, grown, faces, self._clock())
+
+    def _faces(self, cameras: CameraRepository, word: CameraWord, known: CameraReport | None) -> int | None:
+        """Faces searched since this worker spoke last; None where it does not count them. Lists for tests do not count."""
+        if word.faces_searched is None:
+            return None
+        if word.deployment_id and cameras.is_for_tests(word.deployment_id):
+            return 0
+        before = known.faces_searched if known is not None else None
+        grown = word.faces_searched - (before or 0)
+        return word.faces_searched if grown < 0 else grown
 
     def _note(self, cameras: CameraRepository, word: CameraWord, known: CameraReport | None) -> None:
         if word.reported_at is None:
@@ -123,6 +134,7 @@ class CameraWatch:
         row.deployment_id, row.gallery_version = word.deployment_id, word.gallery_version
         row.reported_at, row.log_id = word.reported_at, word.log_id or row.log_id
         row.masked_detections, row.settings_note = word.masked_detections, word.settings_note
+        row.faces_searched = word.faces_searched
         cameras.add(row)
 
     def _forget(self) -> None:

@@ -22,6 +22,18 @@ class ShareOut(Wire):
     high: float
 
 
+class RateOut(Wire):
+    """Events per thousand occasions with their exact 95 % interval (Garwood)."""
+
+    count: int
+    of: int
+    per_1000: float | None = Field(
+        description="null for fewer than ten occasions: the interval alone says what is known"
+    )
+    low: float
+    high: float
+
+
 class TallyOut(Wire):
     """Answers to controls, pooled."""
 
@@ -135,6 +147,10 @@ class StatisticsGroupOut(Wire):
     decision_median_seconds: float | None
     decision_p90_seconds: float | None
     frames_looked_at: int | None
+    faces_searched: int | None = Field(description="faces of which a look was held against a list")
+    false_alerts_per_1000_faces: RateOut | None = Field(
+        description="alerts the judges rejected, per 1,000 faces searched"
+    )
 
 
 class StatisticsOut(Wire):
@@ -147,8 +163,6 @@ class StatisticsOut(Wire):
     publishable: bool = Field(description="one calendar month (UTC) that is over, and not by operator")
     least_cell: int
     confidence: float
-    faces_seen: int | None
-    false_alerts_per_1000_faces: float | None
     notes: list[str]
     total: StatisticsGroupOut
     groups: list[StatisticsGroupOut]

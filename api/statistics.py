@@ -17,7 +17,7 @@ from api.control_results import stretch
 from api.ledger.chain import Happening
 from api.principals import OVERSEERS, SUPERVISORS, check_role
 from api.review.cases import Answer, State
-from api.review.intervals import Share, share
+from api.review.intervals import Rate, Share, rate, share
 from api.review.publication import (
     LEAST_CELL,
     TOTAL,
@@ -65,6 +65,8 @@ class Group:
         decision_median_seconds: from the alert's coming to the last answer.
         decision_p90_seconds: of nine in ten no longer than that.
         frames_looked_at: frames the models saw; None where cameras are not what figures are grouped by.
+        faces_searched: faces of which a look was held against a list; None as above, and where some were not counted.
+        false_alerts_per_1000_faces: alerts the judges rejected, by faces searched; None where either is not told.
     """
 
     key: str
@@ -76,6 +78,8 @@ class Group:
     decision_median_seconds: float | None
     decision_p90_seconds: float | None
     frames_looked_at: int | None
+    faces_searched: int | None
+    false_alerts_per_1000_faces: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,11 @@ def _figures(
     counts = _by_operator(records, pairs) if by is By.OPERATOR else _by_group(records, pairs)
     hidden = frozenset[Cell]() if by is By.OPERATOR else hidden_cells(counts, least)
     seconds = _seconds(records, by)
-    frames = records.frames_looked_at() if by in (By.CAMERA, By.NOTHING) else None
+    seen = _seen(records, by)
 
     def group(key: str) -> Group:
-        looked_at = None if frames is None else sum(frames.values()) if key == TOTAL else frames.get(key, 0)
-        return _group(key, counts, hidden, _pairs_of(key, pairs), seconds.get(key, []), looked_at)
+        of_key = seen.get(key, _Seen(0, None)) if by in (By.CAMERA, By.NOTHING) else _Seen(None, None)
+        return _group(key, counts, hidden, _pairs_of(key, pairs), seconds.get(key, []), of_key)
 
     groups = () if by is By.NOTHING else tuple(group(key) for key in counts.rows if key != TOTAL)
     publishable = by is not By.OPERATOR and is_month(since, until) and until <= now
@@ -233,13 +237,31 @@ def _seconds(records: StatisticsRepository, by: By) -> dict[str, list[float]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    frames: int | None
+    faces: int | None
+
+
+def _seen(records: StatisticsRepository, by: By) -> dict[str, _Seen]:
+    """What cameras looked at, by group and in all; nothing where figures are not grouped by cameras."""
+    if by not in (By.CAMERA, By.NOTHING):
+        return {}
+    frames, faces = records.frames_looked_at(), records.faces_searched()
+    counted = [count for count in faces.values() if count is not None]
+    together = _Seen(sum(frames.values()), sum(counted) if faces and len(counted) == len(faces) else None)
+    return {key: _Seen(frames.get(key, 0), faces.get(key)) for key in frames.keys() | faces.keys()} | {
+        TOTAL: together
+    }
+
+
 def _group(
     key: str,
     counts: Table,
     hidden: frozenset[Cell],
     pairs: Mapping[tuple[str, str], int],
     seconds: list[float],
-    frames: int | None,
+    seen: _Seen,
 ) -> Group:
     row = counts.rows[key]
     shown = {name: None if (key, name) in hidden else count for name, count in row.items()}
@@ -255,8 +277,14 @@ def _group(
         kappa=None if agreed is None or not agreed.of else agreement_beyond_chance(pairs),
         decision_median_seconds=float(np.quantile(times, 0.5)) if times else None,
         decision_p90_seconds=float(np.quantile(times, 0.9)) if times else None,
-        frames_looked_at=frames,
+        frames_looked_at=seen.frames,
+        faces_searched=seen.faces,
+        false_alerts_per_1000_faces=_rate(shown.get("rejected"), seen.faces),
     )
+
+
+def _rate(count: int | None, faces: int | None) -> Rate | None:
+    return None if count is None or not faces else rate(count, faces)
 
 
 def _sum(shown: Mapping[str, int | None], names: tuple[str, ...]) -> int | None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from api.review.intervals import CONFIDENCE, Share
+from api.review.intervals import CONFIDENCE, Rate, Share
 from api.statistics import Group, Statistics
+from api.store.statistics import By
 
 SCHEMA: Final = "aiqyn.statistics/1"
 EVERYTHING: Final = "all"
@@ -18,7 +19,9 @@ SHARES: Final[Mapping[str, str]] = {
     "false_of_known": "Alerts that proved false at the contact, of those known",
     "agreed_of_pairs": "Pairs of answers that agree",
 }
-FACES: Final = "workers count frames and not faces: false alerts per 1,000 faces cannot be told yet"
+FACES: Final = (
+    "some workers did not count faces: false alerts per 1,000 of them are not told for all of this time"
+)
 
 
 def as_document(found: Statistics) -> dict[str, Any]:
@@ -31,9 +34,9 @@ def as_document(found: Statistics) -> dict[str, Any]:
         "publishable": found.publishable,
         "least_cell": found.least_cell,
         "confidence": CONFIDENCE,
-        "faces_seen": None,
-        "false_alerts_per_1000_faces": None,
-        "notes": [FACES],
+        "notes": [FACES]
+        if found.by in (By.CAMERA, By.NOTHING) and found.total.faces_searched is None
+        else [],
         "total": _group(found.total),
         "groups": [_group(one) for one in found.groups],
     }
@@ -45,14 +48,22 @@ def as_csv(found: Statistics) -> str:
     writer = csv.writer(out)
     counted = list(found.total.counts)
     shares = [f"{name}_{part}" for name in SHARES for part in ("share", "low", "high")]
-    plain = ["kappa", "decision_median_seconds", "decision_p90_seconds", "frames_looked_at"]
-    writer.writerow(["from", "to", "by", "group", *counted, *shares, *plain])
+    plain = ["kappa", "decision_median_seconds", "decision_p90_seconds", "frames_looked_at", "faces_searched"]
+    rates = [f"false_alerts_per_1000_faces_{part}" for part in ("rate", "low", "high")]
+    writer.writerow(["from", "to", "by", "group", *counted, *shares, *plain, *rates])
     place = [found.since.isoformat(), found.until.isoformat(), found.by.value]
     for one in (found.total, *found.groups):
         cells = [one.counts[name] for name in counted]
         ends = [value for name in SHARES for value in _ends(getattr(one, name))]
         writer.writerow(
-            [*place, _safe(one.key) or EVERYTHING, *cells, *ends, *(getattr(one, name) for name in plain)]
+            [
+                *place,
+                _safe(one.key) or EVERYTHING,
+                *cells,
+                *ends,
+                *(getattr(one, name) for name in plain),
+                *_rate_ends(one.false_alerts_per_1000_faces),
+            ]
         )
     return out.getvalue()
 
@@ -120,6 +131,10 @@ def _group(one: Group) -> dict[str, Any]:
 
 def _ends(shown: Share | None) -> tuple[float | None, float | None, float | None]:
     return (None, None, None) if shown is None or not shown.of else (shown.share, shown.low, shown.high)
+
+
+def _rate_ends(shown: Rate | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if shown is None else (shown.per_1000, shown.low, shown.high)
 
 
 def _safe(text: str) -> str:

@@ -88,7 +88,7 @@ class CameraRun:
         self._last_picture_seconds = time.monotonic()
         self._over = threading.Event()
         self._renew: _Renewal | None = None
-        self._masked_before = 0
+        self._masked_before = self._searched_before = 0
         self.candidates = 0
         self.lost = 0
 
@@ -101,6 +101,11 @@ class CameraRun:
     def masked_detections(self) -> int:
         """What was dropped under a detection mask so far."""
         return self._masked_before + (self._session.masked_detections if self._session else 0)
+
+    @property
+    def faces_searched(self) -> int:
+        """Faces of which a look was held against a list so far."""
+        return self._searched_before + (self._session.faces_searched if self._session else 0)
 
     def change(self, options: SessionOptions, clip: ClipConfig, *, another_scene: bool) -> None:
         """Goes by other options from the next picture on; from any thread.
@@ -334,4 +339,5 @@ class CameraRun:
             self._session.end_tracks()
             self._before = total_accounting((self._before, self._session.accounting()))
             self._masked_before += self._session.masked_detections
+            self._searched_before += self._session.faces_searched
             self._session = None

@@ -139,6 +139,7 @@ class CameraStates:
             "candidates": status.candidates,
             "candidates_lost": status.lost,
             "masked_detections": status.masked_detections,
+            "faces_searched": status.faces_searched,
             "settings": self.note,
             "updated_at": self._now().isoformat(),
         }

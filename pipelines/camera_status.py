@@ -36,6 +36,7 @@ class CameraStatus:
         fps: as the source states it; None where it does not, or is not open.
         reconnects: how often the camera was lost and came back since its decoder began.
         masked_detections: people, vehicles and faces dropped under a detection mask since this process began.
+        faces_searched: faces of which a look was held against a list, since this process began.
     """
 
     phase: Phase = Phase.WAITING
@@ -49,6 +50,7 @@ class CameraStatus:
     fps: float | None = None
     reconnects: int = 0
     masked_detections: int = 0
+    faces_searched: int = 0
 
 
 @dataclass(frozen=True, slots=True)

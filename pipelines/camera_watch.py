@@ -127,6 +127,7 @@ class CameraWatch:
             candidates=before.candidates,
             lost=before.lost,
             masked_detections=before.masked_detections,
+            faces_searched=before.faces_searched,
         )
         self._standing = _Standing(status)
         self._first_wait_seconds = REOPEN_SECONDS
@@ -221,6 +222,7 @@ class CameraWatch:
                 candidates=before.candidates + run.candidates,
                 lost=before.lost + run.lost,
                 masked_detections=before.masked_detections + run.masked_detections,
+                faces_searched=before.faces_searched + run.faces_searched,
             )
             if over:
                 status = _with_state(status, self._sources.state(self.camera_id))

@@ -103,6 +103,8 @@ class FaceTracks:
         self._tracks: dict[int, FaceTrack] = {}
         self._last_track_id = 0
         self._looked_pts_seconds = -math.inf
+        self.searched = 0
+        """Faces so far of which a look was held against a list: what false alerts are told per thousand of."""
 
     def __len__(self) -> int:
         return len(self._tracks)
@@ -295,6 +297,7 @@ class FaceTracks:
         if not step.fused:
             track.aside = look
             return []
+        self.searched += step.split or track.fusion.frames_fused == 1
         if step.split:
             first = track.aside or look
             self._on_track_end(replace(before, end_pts_seconds=first.pts_seconds))

@@ -133,6 +133,11 @@ class CameraSession:
         """Detections dropped so far because they lay under a detection mask."""
         return self._under_masks.dropped
 
+    @property
+    def faces_searched(self) -> int:
+        """Faces so far, each followed for as long as it was seen, of which a look was held against a list."""
+        return self._faces.searched
+
     def set_detection_masks(self, polygons: Sequence[Polygon]) -> None:
         """Puts other detection masks in force, from the next frame on.
 

@@ -33,7 +33,7 @@ ID: Final = "x"
 _GUARDED: Final = frozenset({"alembic_version", "ledger_head", "receipts", "outbox", "retractions"})
 """Made by migrations, or refused by triggers that want two people who said the same, or a confirmed match."""
 
-_ONE_STEP: Final = frozenset({"0008", "0009", "0010", "0011", "0012", "0013"})
+_ONE_STEP: Final = frozenset({"0008", "0009", "0010", "0011", "0012", "0013", "0014"})
 """Came together with the version after them: no database was ever left at one of these."""
 
 _ITEM: Final = {"kind": "probe", "ref": f"cc/{'c' * 64}.sealed", "sha256_sealed": "c" * 64}

@@ -1,4 +1,4 @@
-"""How far a share that was counted may be from the true one."""
+"""How far a share or a rate that was counted may be from the true one."""
 
 from __future__ import annotations
 
@@ -43,3 +43,39 @@ def share(count: int, of: int) -> Share:
     low = float(beta.ppf(tail, count, of - count + 1)) if count else 0.0
     high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
     return Share(count, of, count / of if of >= LEAST_FOR_A_SHARE else None, low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Events counted over many occasions, per thousand of them, and the exact 95 % interval.
+
+    Attributes:
+        count: events.
+        of: occasions, above 0.
+        per_1000: `1000 * count / of`; None where there were too few occasions to say it.
+        low: lower end.
+        high: upper end.
+    """
+
+    count: int
+    of: int
+    per_1000: float | None
+    low: float
+    high: float
+
+
+def rate(count: int, of: int) -> Rate:
+    """A rate with the interval of Garwood (Biometrika 28, 1936), exact for events that come by themselves.
+
+    Raises:
+        ValueError: fewer events than none, or no occasion.
+    """
+    if count < 0 or of < 1:
+        raise ValueError(f"{count} in {of} is no rate")
+    from scipy.stats import chi2
+
+    tail = (1 - CONFIDENCE) / 2
+    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
+    high = float(chi2.ppf(1 - tail, 2 * (count + 1))) / 2
+    told = 1000 * count / of if of >= LEAST_FOR_A_SHARE else None
+    return Rate(count, of, told, 1000 * low / of, 1000 * high / of)

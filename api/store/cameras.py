@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from api.store.models import CameraDay, CameraGap, CameraReport, DeploymentCamera
+from api.store.models import CameraDay, CameraGap, CameraReport, Deployment, DeploymentCamera, Watchlist
 from pipelines.accounting import FrameAccounting
 from pipelines.live.gap_records import GapRecord
 
@@ -121,13 +121,26 @@ class CameraRepository:
                 lacking += after.number - before.number - 1
         return lacking
 
-    def count(self, camera_id: str, worker_id: str, day: date, grown: FrameAccounting, now: datetime) -> None:
-        """Adds frames to a day."""
+    def is_for_tests(self, deployment_id: str) -> bool:
+        """Whether a deployment searches a list for tests."""
+        query = select(Watchlist.is_test).join(Deployment, Deployment.watchlist_id == Watchlist.watchlist_id)
+        return bool(self._session.scalar(query.where(Deployment.deployment_id == deployment_id)))
+
+    def count(
+        self,
+        camera_id: str,
+        worker_id: str,
+        day: date,
+        grown: FrameAccounting,
+        faces: int | None,
+        now: datetime,
+    ) -> None:
+        """Adds frames, and faces searched, to a day; a day with frames whose faces nobody counted has none to tell."""
         row = self._session.get(CameraDay, (camera_id, day, worker_id))
         if row is None:
             row = CameraDay(
                 camera_id=camera_id, day=day, worker_id=worker_id, read=0, decoded=0, undecodable=0,
-                not_sampled=0, gated=0, inferred=0, dropped={}, updated_at=now,
+                not_sampled=0, gated=0, inferred=0, dropped={}, faces_searched=0, updated_at=now,
             )  # fmt: skip
             self._session.add(row)
         row.read += grown.read
@@ -136,6 +149,9 @@ class CameraRepository:
         row.not_sampled += grown.not_sampled
         row.gated += grown.gated
         row.inferred += grown.inferred
+        row.faces_searched = (
+            None if faces is None or row.faces_searched is None else row.faces_searched + faces
+        )
         reasons = {*row.dropped, *grown.dropped}
         row.dropped = {one: row.dropped.get(one, 0) + grown.dropped.get(one, 0) for one in sorted(reasons)}
         row.updated_at = now

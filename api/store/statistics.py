@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from api.review.cases import State
@@ -186,6 +186,26 @@ class StatisticsRepository:
         found: dict[str, int] = defaultdict(int)
         for camera_id, count in rows:
             found[self._place(camera_id if self._by is By.CAMERA else None)] += int(count)
+        return found
+
+    def faces_searched(self) -> dict[str, int | None]:
+        """Faces of which a look was held against a list, by group where that is cameras; whole days (UTC).
+
+        None for a group with frames of whose faces nobody kept count.
+        """
+        uncounted = func.sum(
+            case((and_(CameraDay.faces_searched.is_(None), CameraDay.inferred > 0), 1), else_=0)
+        )
+        rows = self._session.execute(
+            select(CameraDay.camera_id, func.coalesce(func.sum(CameraDay.faces_searched), 0), uncounted)
+            .where(CameraDay.day >= self._since.date(), CameraDay.day < self._until.date())
+            .group_by(CameraDay.camera_id)
+        )
+        found: dict[str, int | None] = {}
+        for camera_id, count, without in rows:
+            place = self._place(camera_id if self._by is By.CAMERA else None)
+            before = found.get(place, 0)
+            found[place] = None if without or before is None else before + int(count)
         return found
 
     def _largest(self) -> frozenset[str]:

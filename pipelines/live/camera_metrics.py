@@ -117,6 +117,10 @@ class CameraMetrics:
         """People, vehicles and faces dropped under a detection mask, as a running sum."""
         self._grow(self._masked.labels(camera_id), ("masked", camera_id), total)
 
+    def faces(self, camera_id: str, total: int) -> None:
+        """Faces of which a look was held against a list, as a running sum."""
+        self._grow(self._faces.labels(camera_id), ("faces", camera_id), total)
+
     def latency(self, camera_id: str, seconds: float) -> None:
         """From the capture of the deciding picture until its candidate was on disk."""
         self._latency.labels(camera_id).observe(max(0.0, seconds))
@@ -155,6 +159,9 @@ class CameraMetrics:
         self._masked = self._counter(
             "masked_detections", "People, vehicles and faces dropped under a detection mask.", "camera_id"
         )
+        self._faces = self._counter(
+            "faces_searched", "Faces of which a look was held against a list.", "camera_id"
+        )
         self._latency = Histogram(
             "aiqyn_candidate_latency_seconds",
             "From the capture of the deciding picture to the candidate on disk.",
@@ -165,7 +172,7 @@ class CameraMetrics:
         self._by_camera: Iterable[Counter | Gauge | Histogram] = (
             self._read, self._fates, self._dropped, self._configured_fps, self._phase, self._reconnects,
             self._turn_wait, self._last_frame, self._in_gap, self._gaps, self._gap_seconds, self._published,
-            self._lost, self._masked, self._latency,
+            self._lost, self._masked, self._faces, self._latency,
         )  # fmt: skip
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -152,6 +152,7 @@ class Observing:
         self.metrics.reconnects(camera_id, status.reconnects)
         self.metrics.candidates(camera_id, status.candidates, status.lost)
         self.metrics.masked(camera_id, status.masked_detections)
+        self.metrics.faces(camera_id, status.faces_searched)
         read = status.frame_accounting.read
         if read and read != self._read.get(camera_id):
             self.metrics.last_frame(camera_id, time.time())

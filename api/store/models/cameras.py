@@ -26,6 +26,7 @@ class CameraReport(Base):
     counted: Mapped[dict[str, int | dict[str, int]]] = mapped_column(JSON)
     masked_detections: Mapped[int] = mapped_column(BigInteger, server_default="0")
     settings_note: Mapped[str] = mapped_column(String(500), server_default="")
+    faces_searched: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class CameraGap(Base):
@@ -59,4 +60,5 @@ class CameraDay(Base):
     gated: Mapped[int] = mapped_column(BigInteger)
     inferred: Mapped[int] = mapped_column(BigInteger)
     dropped: Mapped[dict[str, int]] = mapped_column(JSON)
+    faces_searched: Mapped[int | None] = mapped_column(BigInteger)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -52,6 +52,8 @@ class TestReading:
             ({"updated_at": "soon"}, "reported_at", None),
             ({"masked_detections": "12"}, "masked_detections", 12),
             ({"masked_detections": "-1"}, "masked_detections", 0),
+            ({"faces_searched": "12"}, "faces_searched", 12),
+            ({}, "faces_searched", None),
             ({"masked_detections": "9" * 40}, "masked_detections", 0),
             ({"settings": "refused:\n /etc/a.yaml:3" + "x" * 900}, "settings_note", ("refused: /etc/a.yaml:3" + "x" * 900)[:500]),
             ({"updated_at": "0001-01-01T00:00:00+14:00"}, "reported_at", None),

@@ -12,6 +12,7 @@ import pytest
 from api.camera_hashes import CameraWord
 from api.camera_watch import KEEP_FOR, CameraWatch, growth
 from api.cameras import SILENT_AFTER
+from api.store.models import Watchlist
 from pipelines.accounting import FrameAccounting
 from pipelines.live.gap_records import GapRecord
 from tests.api_client import Clients, FakeClock, Person
@@ -168,6 +169,28 @@ class TestKeeping:
             "dropped": {"overtaken": 1, "stopped": 1},
         }  # fmt: skip
         assert day["worker_id"] == "w1"
+
+    def test_faces_are_summed_from_a_running_sum_and_not_those_of_lists_for_tests(
+        self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person, seeded: Seeded
+    ) -> None:
+        def say(faces: int | None, read: int = 10) -> int | None:
+            accounting = FrameAccounting(read=read, decoded=read, inferred=read)
+            spoken.say(word(clock, accounting=accounting, faces_searched=faces))
+            watch.run_once()
+            clock.forward(seconds=1)
+            found: int | None = days_of(reviewer)[0]["faces_searched"]
+            return found
+
+        clock.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        assert [say(5), say(5), say(7), say(2)] == [5, 5, 7, 9]  # the last one's process began anew
+        with seeded.services.database.write() as session:
+            session.get_one(Watchlist, seeded.watchlist_id).is_test = True
+        assert say(9) == 9
+        with seeded.services.database.write() as session:
+            session.get_one(Watchlist, seeded.watchlist_id).is_test = False
+        assert say(10) == 10
+        # A worker that does not count them makes the day's sum unknown, and it stays so.
+        assert [say(None, 11), say(12, 12)] == [None, None]
 
     def test_each_day_and_worker_has_its_own_sum(
         self, watch: CameraWatch, spoken: Spoken, clock: FakeClock, reviewer: Person

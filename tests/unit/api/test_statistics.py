@@ -20,6 +20,7 @@ from api.statistics import StatisticsService, is_month
 from api.statistics_files import as_csv, as_document, as_svg
 from api.store.models import (
     Account,
+    CameraDay,
     CandidateRecord,
     Complaint,
     ContactOutcome,
@@ -172,10 +173,34 @@ class TestCounts:
         query = "from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z"
         assert read(judged, query)["total"]["counts"]["candidates"] == 0
 
-    def test_faces_nobody_counts_are_not_made_up(self, judged: Clients) -> None:
-        told = read(judged)
-        assert (told["faces_seen"], told["false_alerts_per_1000_faces"]) == (None, None)
-        assert any("per 1,000 faces" in note for note in told["notes"])
+    def test_false_alerts_per_1000_faces(self, judged: Clients) -> None:
+        with judged.seeded.services.database.write() as session:
+            session.add_all(day(number, faces) for number, faces in enumerate((2000, 1000)))
+        for by in ("camera", "nothing"):
+            found = read(judged, f"{MONTH}&by={by}")
+            for group in (found["total"], *found["groups"]):
+                shown = group["false_alerts_per_1000_faces"]
+                assert (shown["count"], shown["of"], shown["per_1000"]) == (REJECTED, 3000, 3.0)
+                assert [shown["low"], shown["high"]] == pytest.approx([1.3718, 5.6949], abs=1e-3)
+            assert found["notes"] == []
+        assert read(judged, f"{MONTH}&by=list")["total"]["false_alerts_per_1000_faces"] is None
+
+
+@pytest.mark.parametrize("told", [[], [None], [1000, None]])
+def test_faces_nobody_counted_are_not_made_up(clients: Clients, told: list[int | None]) -> None:
+    with clients.seeded.services.database.write() as session:
+        session.add_all(day(number, faces) for number, faces in enumerate(told))
+    found = read(clients)
+    assert found["total"]["faces_searched"] is None
+    assert found["total"]["false_alerts_per_1000_faces"] is None
+    assert any("per 1,000" in note for note in found["notes"])
+
+
+def day(number: int, faces: int | None) -> CameraDay:
+    return CameraDay(
+        camera_id="gate", day=(APRIL + timedelta(days=number)).date(), worker_id="w1", read=9, decoded=9,
+        undecodable=0, not_sampled=0, gated=0, inferred=9, dropped={}, faces_searched=faces, updated_at=APRIL,
+    )  # fmt: skip
 
 
 def _control(session: Session, clients: Clients, candidate_id: str) -> CandidateRecord:

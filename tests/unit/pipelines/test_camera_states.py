@@ -70,7 +70,10 @@ def test_a_camera_the_acl_file_lacks_costs_the_others_nothing_and_is_said_once(
         publisher = CandidatePublisher(worker_redis, spool, "w1", None)  # type: ignore[arg-type]
         states = CameraStates(worker_redis, "w1", NoLists(), gaps, utc_now)  # type: ignore[arg-type]
         states.note = "refused, the earlier ones hold: x"
-        said = {name: CameraStatus(masked_detections=7) for name in ("another", "gate", "w1:hall")}
+        said = {
+            name: CameraStatus(masked_detections=7, faces_searched=5)
+            for name in ("another", "gate", "w1:hall")
+        }
         with capture_logs() as logs:
             for _ in range(2):
                 assert states.tell(said, publisher.state, now=True)
@@ -79,3 +82,4 @@ def test_a_camera_the_acl_file_lacks_costs_the_others_nothing_and_is_said_once(
         for camera_id in ("gate", "w1:hall"):
             told: Any = api_redis.hgetall(camera_key(camera_id))
             assert (told[b"masked_detections"], told[b"settings"]) == (b"7", states.note.encode())
+            assert told[b"faces_searched"] == b"5"

@@ -156,6 +156,27 @@ def test_a_track_that_changes_hands_is_split_and_both_are_found() -> None:
     assert [face.track_id for face in result.faces] == [2]
 
 
+def test_faces_are_counted_once_each_where_a_list_is_searched() -> None:
+    play = Play()
+    play.show(someone(ANN, 30), someone(STRANGER, 200), times=20)
+    assert play.session.faces_searched == 2
+    play.show(someone(BEA, 30), times=20)  # took over the track
+    assert play.session.faces_searched == 3
+    play.session.set_gallery(LONG_LIST)  # compared with another list, it is the same face
+    play.show(someone(BEA, 30), times=20)
+    assert play.session.faces_searched == 3
+    play.wait(5.0)
+    play.show(someone(BEA, 30), times=2)
+    assert play.session.faces_searched == 4
+
+
+@pytest.mark.parametrize(("gallery", "blurred"), [(None, False), (LIST, True)])
+def test_faces_held_against_no_list_are_not_counted(gallery: Gallery | None, blurred: bool) -> None:
+    play = Play(gallery=gallery)
+    play.show(someone(ANN, blurred=blurred), times=20)
+    assert play.session.faces_searched == 0
+
+
 def test_after_ten_looks_a_settled_track_is_only_checked_now_and_then() -> None:
     play = Play()
     play.show(someone(STRANGER), times=40)

@@ -21,7 +21,7 @@ from api.review.controls import (
     mark,
     seen_like,
 )
-from api.review.intervals import share
+from api.review.intervals import rate, share
 from pipelines.accounting import FrameAccounting
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -86,6 +86,17 @@ def test_two_who_see_somebody_there_put_the_control_in_doubt_and_not_themselves(
     assert not is_doubtful(ControlSource.REJECTED, [Mark.WRONG, Mark.RIGHT])
     assert not is_doubtful(ControlSource.LIBRARY, [Mark.WRONG, Mark.WRONG])
     assert not is_doubtful(ControlSource.TEST_LIST, [Mark.WRONG, Mark.WRONG])
+
+
+def test_rates_have_their_interval() -> None:
+    few, many = rate(0, 5), rate(9, 3000)
+    assert few.per_1000 is None
+    assert [few.low, few.high] == pytest.approx([0.0, 737.7759], abs=1e-3)  # R: poisson.test(0, 5)
+    assert many.per_1000 == 3.0
+    assert [many.low, many.high] == pytest.approx([1.3718, 5.6949], abs=1e-3)  # R: poisson.test(9, 3)
+    for count, of in ((-1, 5), (1, 0)):
+        with pytest.raises(ValueError, match="no rate"):
+            rate(count, of)
 
 
 def test_few_cases_give_an_interval_and_no_percentage() -> None:
