@@ -69,7 +69,7 @@ def as_csv(found: Statistics) -> str:
 
 
 def as_svg(found: Statistics) -> str:
-    """The shares with their intervals, a row a group.
+    """The shares, and false alerts per 1,000 faces, with their intervals, a row a group.
 
     Raises:
         MissingExtraError: vl-convert-python is not installed.
@@ -80,11 +80,23 @@ def as_svg(found: Statistics) -> str:
 
 
 def _plot(found: Statistics) -> dict[str, Any]:
+    stretch = f"{found.since:%Y-%m-%d} to {found.until:%Y-%m-%d} (UTC)"
+    kept = "" if found.publishable else "; not for publication"
+    return {
+        "title": {
+            "text": f"Aiqyn, {stretch}{kept}",
+            "subtitle": f"counts below {found.least_cell} are hidden",
+        },
+        "vconcat": [_shares(found), *_rates(found)],
+    }
+
+
+def _shares(found: Statistics) -> dict[str, Any]:
     rows = [
         {
             "figure": title,
             "group": one.key or EVERYTHING,
-            "share": shown.count / shown.of if shown.share is not None else None,
+            "value": shown.count / shown.of if shown.share is not None else None,
             "low": shown.low,
             "high": shown.high,
         }
@@ -93,34 +105,48 @@ def _plot(found: Statistics) -> dict[str, Any]:
         if (shown := getattr(one, name)) is not None and shown.of
     ]
     x = {"type": "quantitative", "axis": {"format": "%"}, "scale": {"domain": [0, 1]}}
-    y = {"field": "group", "type": "nominal", "sort": None, "title": found.by.value}
-    interval = {
-        "mark": {"type": "rule", "strokeWidth": 2},
-        "encoding": {
-            "x": {**x, "field": "low", "title": "share, 95 % interval"},
-            "x2": {"field": "high"},
-            "y": y,
-        },
-    }
-    point = {
-        "transform": [{"filter": "isValid(datum.share)"}],
-        "mark": {"type": "point", "filled": True, "size": 60},
-        "encoding": {"x": {**x, "field": "share"}, "y": y},
-    }
-    stretch = f"{found.since:%Y-%m-%d} to {found.until:%Y-%m-%d} (UTC)"
-    kept = "" if found.publishable else "; not for publication"
     return {
-        "title": {
-            "text": f"Aiqyn, {stretch}{kept}",
-            "subtitle": f"counts below {found.least_cell} are hidden",
-        },
         "data": {"values": rows},
         "facet": {
-            "row": {"field": "figure", "type": "nominal", "title": None, "sort": list(SHARES.values())}
+            "row": {
+                "field": "figure",
+                "type": "nominal",
+                "title": None,
+                "sort": list(SHARES.values()),
+                "header": {"labelAngle": 0, "labelOrient": "top", "labelAnchor": "start"},
+            }
         },
-        "spec": {"width": 420, "layer": [interval, point]},
+        "spec": {"width": 420, "layer": _points(x, "share, 95 % interval", found.by.value)},
         "resolve": {"scale": {"y": "independent"}},
     }
+
+
+def _rates(found: Statistics) -> list[dict[str, Any]]:
+    """False alerts per 1,000 faces; no plot where none is told."""
+    rows = [
+        {"group": one.key or EVERYTHING, "value": shown.per_1000, "low": shown.low, "high": shown.high}
+        for one in (found.total, *found.groups)
+        if (shown := one.false_alerts_per_1000_faces) is not None
+    ]
+    if not rows:
+        return []
+    x = {"type": "quantitative", "scale": {"zero": True}}
+    title = "Alerts the judges rejected, per 1,000 faces searched, 95 % interval"
+    return [{"data": {"values": rows}, "width": 420, "layer": _points(x, title, found.by.value)}]
+
+
+def _points(x: Mapping[str, Any], title: str, groups: str) -> list[dict[str, Any]]:
+    y = {"field": "group", "type": "nominal", "sort": None, "title": groups}
+    interval = {
+        "mark": {"type": "rule", "strokeWidth": 2},
+        "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}, "y": y},
+    }
+    point = {
+        "transform": [{"filter": "isValid(datum.value)"}],
+        "mark": {"type": "point", "filled": True, "size": 60},
+        "encoding": {"x": {**x, "field": "value"}, "y": y},
+    }
+    return [interval, point]
 
 
 def _group(one: Group) -> dict[str, Any]:
