@@ -109,7 +109,8 @@ def figures(found: Streams) -> Iterator[Figure]:
         f"{frames.inferred} inferred, {frames.undecodable} undecodable"
     )
     yield Figure("eight cameras on two cores", text, "reported", found.inferred > 0)
-    yield equals("frames dropped other than by rate and gate", sum(found.dropped.values()), 0)
+    reasons = "".join(f", {reason} {count}" for reason, count in sorted(found.dropped.items()) if count)
+    yield equals(f"frames dropped other than by rate and gate{reasons}", sum(found.dropped.values()), 0)
     yield equals("frames unaccounted for", frames.unaccounted, 0)
     yield at_least("frames told of by frames sent", found.told_share, MIN_TOLD)
     for camera_id, said in sorted(found.problems.items()):

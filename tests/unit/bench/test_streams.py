@@ -41,7 +41,7 @@ def test_frames_dropped_by_a_machine_that_is_short_are_told(good: Streams) -> No
     dropped = {"overtaken": 1, "stopped": 1}
     good.frames = FrameAccounting(read=144_000, decoded=144_000, inferred=143_998, dropped=dropped)
     assert good.dropped == {"overtaken": 1}
-    assert failed(good) == ["frames dropped other than by rate and gate"]
+    assert failed(good) == ["frames dropped other than by rate and gate, overtaken 1"]
 
 
 def test_frames_that_vanish_from_the_accounting_are_told(good: Streams) -> None:
