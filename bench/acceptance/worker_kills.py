@@ -1,7 +1,8 @@
 """The rest of line 2 of issue 3: whole workers, with cameras and models, killed while they find people.
 
-Redis, service, supervisor, matching process and decoders are those of the embedded stack on the demo's footage. Which
-process is killed is chance; they are found through /proc, as somebody with `kill` would find them.
+Redis, service, supervisor, matching process and decoder are those of the embedded stack, on a camera that shows the
+demo's footage over and over. Which process is killed is chance; they are found through /proc, as somebody with `kill`
+would find them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from aiqyn.demo.setup import CAMERA, Material, Prepared, prepare
 from aiqyn.embedded.stack import EmbeddedStack
 from bench.acceptance.lines import Figure, at_least, equals
 from bench.live.looped import looped
+from bench.live.site import rtsp_server
 from pipelines import streams
 from pipelines.acl import worker_user
 from pipelines.config import load_config
@@ -85,10 +87,14 @@ def _run(folder: Path, kills: int, chance: random.Random) -> Found:
     weights = WeightStore(load_config(None).paths.weights_dir, load_catalog())
     footage = render(weights, folder / "footage", lambda _, __: None)
     video = looped(footage.video, folder / "camera.mp4", seconds=FOOTAGE_SECONDS)
-    # Without the sample's control: every candidate is one that was spooled.
-    prepared = prepare(folder / "site", Material(str(video), footage.references), weights, hold_seconds=10.0)
     found = Found()
-    with EmbeddedStack(prepared.config, prepared.config_path, prepared.weights) as stack:
+    with ExitStack() as parts:
+        # A camera: the decoder of a recording, killed, is not replaced, as what it gave cannot be given twice.
+        _, port = parts.enter_context(rtsp_server([video]))
+        # Without the sample's control: every candidate is one that was spooled.
+        material = Material(f"rtsp://127.0.0.1:{port}/0", footage.references)
+        prepared = prepare(folder / "site", material, weights, hold_seconds=10.0)
+        stack = parts.enter_context(EmbeddedStack(prepared.config, prepared.config_path, prepared.weights))
         stack.serve()
         run = _Killing(stack, prepared, found)
         with _spool_watched(prepared, found):
