@@ -30,6 +30,7 @@ from aiqyn.demo.footage import render
 from aiqyn.demo.operators import Account, sign_in
 from aiqyn.demo.setup import CAMERA, Material, Prepared, prepare
 from aiqyn.embedded.stack import EmbeddedStack
+from api.late_evidence import LONGEST_WAIT
 from bench.acceptance.lines import Figure, at_least, equals
 from bench.live.looped import looped
 from bench.live.site import rtsp_server
@@ -105,6 +106,8 @@ def _run(folder: Path, kills: int, chance: random.Random) -> Found:
             finally:
                 run.end()
         found.spooled |= _in_stream(stack)
+        # A review comes into the queue with its clip, or once that has been waited for.
+        time.sleep(LONGEST_WAIT.total_seconds())
         _look(stack, prepared, found)
     return found
 
