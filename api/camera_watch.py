@@ -127,14 +127,13 @@ class CameraWatch:
         if row is None:
             row = CameraReport(camera_id=word.camera_id, counted={}, log_id="")
         if word.accounting is not None:
-            row.counted = asdict(word.accounting)
+            row.counted, row.faces_searched = asdict(word.accounting), word.faces_searched
         elif row.worker_id != word.worker_id:
-            row.counted = {}
+            row.counted, row.faces_searched = {}, None
         row.worker_id, row.phase, row.detail = word.worker_id, word.phase, word.detail
         row.deployment_id, row.gallery_version = word.deployment_id, word.gallery_version
         row.reported_at, row.log_id = word.reported_at, word.log_id or row.log_id
         row.masked_detections, row.settings_note = word.masked_detections, word.settings_note
-        row.faces_searched = word.faces_searched
         cameras.add(row)
 
     def _forget(self) -> None:

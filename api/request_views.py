@@ -73,7 +73,7 @@ class RequestViews:
         with self._database.read() as session:
             requests = RequestRepository(session)
             while len(found) < limit:
-                rows = requests.page(wanted, before, limit)
+                rows = requests.page(principal.scope, wanted, before, limit)
                 found += [row for row in rows if is_within(principal.scope, row)]
                 if len(rows) < limit:
                     break

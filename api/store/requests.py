@@ -10,7 +10,9 @@ from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.review.requests import PENDING, RequestCase, RequestKind, RequestState
+from api.review.scopes import Scope
 from api.store.models import ListImport, ListRequest, RequestPicture
+from api.store.rights import list_within
 
 RequestPosition = tuple[datetime, str]
 """Where a page of requests ended."""
@@ -81,10 +83,11 @@ class RequestRepository:
         self._session.execute(delete(RequestPicture).where(RequestPicture.request_id == request_id))
 
     def page(
-        self, wanted: RequestFilter, before: RequestPosition | None, limit: int
+        self, scope: Scope, wanted: RequestFilter, before: RequestPosition | None, limit: int
     ) -> Sequence[ListRequest]:
-        """Requests, newest first."""
-        query = select(ListRequest).order_by(ListRequest.requested_at.desc(), ListRequest.request_id.desc())
+        """Requests about lists within these rights, newest first; those for deployments on cameras beyond them too."""
+        query = select(ListRequest).where(list_within(scope, ListRequest.watchlist_id))
+        query = query.order_by(ListRequest.requested_at.desc(), ListRequest.request_id.desc())
         if wanted.state is not None:
             query = query.where(ListRequest.state == wanted.state.value)
         if wanted.kind is not None:

@@ -197,7 +197,8 @@ class Play:
         seen.opened = person.look(review_id)
         if seen.opened["review"].status != httpx.codes.OK:
             return  # the other has closed it: she takes the next one
-        person.answer(review_id, self._random.choice(("same_person", "different")))
+        if person.answer(review_id, self._random.choice(("same_person", "different"))) != httpx.codes.CREATED:
+            return  # he has closed it while she looked: there is no telling who was first
         if not other_first:
             self._others.at(time.monotonic(), lambda: self._answer_as_other(review_id, said))
         if kept:
