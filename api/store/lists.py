@@ -143,8 +143,7 @@ class ListRepository:
         return self._session.get(Deployment, deployment_id)
 
     def deployments(self, scope: Scope, after: str | None, limit: int) -> Sequence[Deployment]:
-        """Deployments all of whose cameras lie within these rights for their list, those that ended included, in the
-        order of their ids."""
+        """Deployments, ended ones too, whose list is within these rights on all their cameras; by their ids."""
         beyond = select(DeploymentCamera.camera_id).where(
             DeploymentCamera.deployment_id == Deployment.deployment_id,
             ~within(scope, Deployment.watchlist_id, DeploymentCamera.camera_id),

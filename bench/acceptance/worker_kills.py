@@ -106,8 +106,7 @@ def _run(folder: Path, kills: int, chance: random.Random) -> Found:
             finally:
                 run.end()
         found.spooled |= _in_stream(stack)
-        # A review comes into the queue with its clip, or once that has been waited for.
-        time.sleep(LONGEST_WAIT.total_seconds())
+        time.sleep(LONGEST_WAIT.total_seconds())  # a review comes with its clip, or after that
         _look(stack, prepared, found)
     return found
 
