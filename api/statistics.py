@@ -165,7 +165,7 @@ def _figures(
     counts = _by_operator(records, pairs) if by is By.OPERATOR else _by_group(records, pairs)
     hidden = frozenset[Cell]() if by is By.OPERATOR else hidden_cells(counts, least)
     seconds = _seconds(records, by)
-    seen = _seen(records, by)
+    seen = _seen(records, by, least)
 
     def group(key: str) -> Group:
         of_key = seen.get(key, _Seen(0, None)) if by in (By.CAMERA, By.NOTHING) else _Seen(None, None)
@@ -243,11 +243,11 @@ class _Seen:
     faces: int | None
 
 
-def _seen(records: StatisticsRepository, by: By) -> dict[str, _Seen]:
+def _seen(records: StatisticsRepository, by: By, least: int) -> dict[str, _Seen]:
     """What cameras looked at, by group and in all; nothing where figures are not grouped by cameras."""
     if by not in (By.CAMERA, By.NOTHING):
         return {}
-    frames, faces = records.frames_looked_at(), records.faces_searched()
+    frames, faces = records.frames_looked_at(), records.faces_searched(least)
     counted = [count for count in faces.values() if count is not None]
     together = _Seen(sum(frames.values()), sum(counted) if faces and len(counted) == len(faces) else None)
     return {key: _Seen(frames.get(key, 0), faces.get(key)) for key in frames.keys() | faces.keys()} | {

@@ -19,9 +19,7 @@ SHARES: Final[Mapping[str, str]] = {
     "false_of_known": "Alerts that proved false at the contact, of those known",
     "agreed_of_pairs": "Pairs of answers that agree",
 }
-FACES: Final = (
-    "some workers did not count faces: false alerts per 1,000 of them are not told for all of this time"
-)
+FACES: Final = "some faces were not counted, or so few at a camera that they are hidden: false alerts per 1,000 of all are not told"
 
 
 def as_document(found: Statistics) -> dict[str, Any]:

@@ -188,10 +188,11 @@ class StatisticsRepository:
             found[self._place(camera_id if self._by is By.CAMERA else None)] += int(count)
         return found
 
-    def faces_searched(self) -> dict[str, int | None]:
+    def faces_searched(self, least: int) -> dict[str, int | None]:
         """Faces of which a look was held against a list, by group where that is cameras; whole days (UTC).
 
-        None for a group with frames of whose faces nobody kept count.
+        None for a group with frames of whose faces nobody kept count, or a camera of fewer than `least`: no sum is told from
+        which these few could be subtracted.
         """
         uncounted = func.sum(
             case((and_(CameraDay.faces_searched.is_(None), CameraDay.inferred > 0), 1), else_=0)
@@ -205,7 +206,8 @@ class StatisticsRepository:
         for camera_id, count, without in rows:
             place = self._place(camera_id if self._by is By.CAMERA else None)
             before = found.get(place, 0)
-            found[place] = None if without or before is None else before + int(count)
+            hidden = without or 0 < int(count) < least
+            found[place] = None if hidden or before is None else before + int(count)
         return found
 
     def _largest(self) -> frozenset[str]:

@@ -103,7 +103,7 @@ def test_a_deployment_takes_rights_to_every_camera_of_it(clients: Clients) -> No
     group(root, "entrance", CAMERA)
     group(root, "halls", "hall", "yard")
     on_both = clients.login("saule").post("/deployments", deployment_body(clients)).json()
-    (nurlan,) = (limited(clients, name, camera_group_id="entrance") for name in ("nurlan",))
+    nurlan = limited(clients, "nurlan", camera_group_id="entrance")
     assert nurlan.get(f"/deployments/{DEPLOYMENT}").status_code == 200
     assert nurlan.get(f"/requests/{on_both['request_id']}").status_code == 404
     assert nurlan.post(f"/requests/{on_both['request_id']}/approval", TERMS).status_code == 404

@@ -186,7 +186,7 @@ class TestCounts:
         assert read(judged, f"{MONTH}&by=list")["total"]["false_alerts_per_1000_faces"] is None
 
 
-@pytest.mark.parametrize("told", [[], [None], [1000, None]])
+@pytest.mark.parametrize("told", [[], [None], [1000, None], [3]])
 def test_faces_nobody_counted_are_not_made_up(clients: Clients, told: list[int | None]) -> None:
     with clients.seeded.services.database.write() as session:
         session.add_all(day(number, faces) for number, faces in enumerate(told))
