@@ -20,6 +20,8 @@ REVIEWS: Final = 400
 LEAKY_REVIEWS: Final = 120
 SUBJECTS: Final = 40
 SEED: Final = 20261130
+MIN_GUESSED: Final = 0.125
+"""Of the reviews, so many must have been guessed of each secret: too few prove nothing."""
 SPARE: Final = 1.3
 """Controls made for each one needed: some are closed by the other before she opens them."""
 
@@ -29,6 +31,7 @@ def measure(reviews: int = REVIEWS, leaky_reviews: int = LEAKY_REVIEWS, seed: in
     seen = play(reviews, Leak.NONE, seed)
     yield at_least("reviews opened", len(seen), reviews * 0.95)
     for one in guesses(seen, seed):
+        yield at_least(f"{one.target}: reviews guessed", one.cases, reviews * MIN_GUESSED)
         yield Figure(
             f"{one.target} guessed ({one.cases} guesses, best: {one.classifier}; clue: {one.clue})",
             f"AUC {one.auc:.3f}, by chance {one.low:.3f} to {one.high:.3f}, p = {one.p_value:.3f}",

@@ -12,6 +12,7 @@ is computed: so many looks at the same data are corrected for exactly. Four targ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,12 +42,12 @@ class Guessed:
 
     Attributes:
         target: the secret.
-        auc: of the best classifier: 0.5 by chance, 1 always right.
+        auc: of the best classifier: 0.5 by chance, 1 always right; NaN where there was too little to learn from.
         classifier: which that is.
         low: the AUC that chance stays above in 97.5 % of exchanges, after correction for the number of targets.
         high: the AUC that chance stays below, likewise.
         p_value: how often chance does as well, corrected for classifiers and targets.
-        cases: reviews guessed.
+        cases: reviews guessed; 0 where there was too little to learn from, which proves nothing.
         clue: the feature that goes with the secret most.
     """
 
@@ -94,6 +95,8 @@ def guess(
     """
     truth = np.array(labels, bool)
     blocks = list(_guessed(features, truth, groups, seed))
+    if not blocks:
+        return Guessed(target, math.nan, "none", math.nan, math.nan, 1.0, 0, "none")
     found = _aucs(blocks, [block.labels for block in blocks])
     rng = np.random.default_rng(seed)
     chance = np.array(

@@ -1,10 +1,11 @@
 """Whose turn it is on a device that many cameras share.
 
 Start-time fair queueing (Goyal, Vin and Cheng, IEEE/ACM Transactions on Networking 5(5), 1997): each camera has a
-clock that goes on by the time it held the device, divided by its share; whoever's clock is furthest behind goes
-first. Where the device is short, cameras get time in proportion to what they asked for and their priority; where
-it is not, nobody waits for anybody. A camera that waits is overtaken by each other camera only until that one's
-clock has caught up, so none starves.
+clock that goes on by the time it held the device, divided by its share. Where the device is short, cameras get time in
+proportion to what they asked for and their priority: whose clock is ahead by more than a leeway of three turns waits for
+the others. Within it who asked first goes first. By clocks alone a camera that always looks is the last of all each time
+several look at once, waits twice as long as need be, and loses frames that there was time for. A camera that waits is
+overtaken by each other camera only until that one's clock has caught up, so none starves.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from dataclasses import dataclass
 
 _NEWEST_SHARE = 0.1
 """Of the running means: about the last twenty turns count."""
+
+LEEWAY_TURNS = 3
+"""Whose clock is ahead of another's by no more turns than that has had no more than its share: the clock of who was away
+lies one turn behind, that of who has just had one is one ahead, and turns are of different length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +135,23 @@ class FairTurns:
         return wish
 
     def _grant(self) -> None:
-        """Gives free slots to those furthest behind; called with the lock held."""
+        """Gives free slots away; called with the lock held."""
         while self._free and self._waiting:
-            wish = min(self._waiting, key=lambda each: (each.account.clock, each.number))
+            furthest_behind = min(each.account.clock for each in self._waiting)
+            wish = self._first(furthest_behind)
             self._waiting.remove(wish)
             self._free -= 1
-            self._now = max(self._now, wish.account.clock)
+            self._now = max(self._now, furthest_behind)
             # What it will probably take is written down at once, so that a camera's second turn waits for others.
             wish.charged = wish.account.recent_held
             wish.account.clock += wish.charged / wish.weight
             wish.granted.set()
+
+    def _first(self, furthest_behind: float) -> _Wish:
+        """Of those who had no more than their share the one that asked first."""
+        leeway = LEEWAY_TURNS * max(each.account.recent_held / each.weight for each in self._waiting)
+        entitled = (each for each in self._waiting if each.account.clock <= furthest_behind + leeway)
+        return min(entitled, key=lambda each: each.number)
 
     def _give_up(self, wish: _Wish) -> None:
         with self._lock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,12 @@ def test_a_leak_is_called_a_leak(groups: bool) -> None:
 
 def test_few_reviews_are_enough_for_a_plain_leak() -> None:
     assert not guessed(6.0, seed=2, cases=36).at_chance
+
+
+def test_too_few_reviews_prove_nothing_and_are_told_as_none_guessed() -> None:
+    found = guessed(6.0, seed=2, cases=7)
+    assert (found.cases, found.at_chance) == (0, True)
+    assert math.isnan(found.auc)
 
 
 @pytest.mark.system  # takes its time

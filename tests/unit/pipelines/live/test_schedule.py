@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 
@@ -100,6 +101,30 @@ def test_who_was_away_gets_its_share_and_not_what_it_missed() -> None:
             clock.seconds += 1
     had = Crowd(turns, clock, {"busy": 1, "back": 1}, stop_after=40).run()
     assert had["back"] <= 24
+
+
+def test_who_always_looks_is_not_the_last_each_time_several_look() -> None:
+    """Else it waits for two turns of everybody who was away, and its next frame is overtaken meanwhile."""
+    clock = Clock()
+    turns = FairTurns(1, clock)
+    for camera_id in ["b", "c", "d", *["always"] * 20]:
+        with turns.turn(camera_id):
+            clock.seconds += 1
+    order: list[str] = []
+    waiting: list[threading.Thread] = []
+
+    def look(camera_id: str) -> None:
+        with turns.turn(camera_id):
+            order.append(camera_id)
+            clock.seconds += 1
+
+    with turns.turn("a"):
+        for count, camera_id in enumerate(["always", "b", "c", "d"], start=1):
+            waiting.append(in_a_thread(partial(look, camera_id)))
+            wait_until(lambda count=count: turns.waiting == count)  # type: ignore[misc]
+    for thread in waiting:
+        thread.join(10)
+    assert order == ["always", "b", "c", "d"]
 
 
 def together(turns: FairTurns, threads: int) -> int:
