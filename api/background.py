@@ -20,17 +20,24 @@ _MAX_PAUSE_SECONDS: Final = 30.0
 class BackgroundLoop:
     """Runs a job again and again in a thread of its own; errors are logged and slow it down."""
 
-    def __init__(self, name: str, job: Callable[[], int], interval_seconds: float) -> None:
-        """`job` returns how much it did; when it did something it is run again at once.
+    def __init__(
+        self, name: str, job: Callable[[], int], interval_seconds: float, *, share: float = 1.0
+    ) -> None:
+        """`job` returns how much it did; when it did something it is run again at once, or as its share has it.
 
         Args:
             name: of the thread, in logs and in `/health`.
             job: must come back in well under `STALE_AFTER_SECONDS`.
             interval_seconds: pause after a run that found nothing to do.
+            share: of the time it may work at most while there is something to do: what can wait must not hold up
+                those who cannot.
         """
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {share}")
         self.name = name
         self._job = job
         self._interval = interval_seconds
+        self._rest_by_work = 1 / share - 1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"aiqyn-{name}", daemon=True)
         self._last_round = time.monotonic()
@@ -64,6 +71,7 @@ class BackgroundLoop:
                 self._stop.wait(pause)
 
     def _round(self) -> float:
+        began = time.monotonic()
         try:
             done = self._job()
         except Exception as error:  # noqa: BLE001  # thread boundary: a job that fails is tried again, never lost
@@ -73,7 +81,8 @@ class BackgroundLoop:
             )
             return min(max(self._interval, 0.1) * 2.0 ** min(self._failures, 8), _MAX_PAUSE_SECONDS)
         self._failures = 0
-        return 0.0 if done else self._interval
+        worked_seconds = time.monotonic() - began
+        return min(worked_seconds * self._rest_by_work, _MAX_PAUSE_SECONDS) if done else self._interval
 
 
 class Background:

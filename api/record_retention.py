@@ -1,4 +1,4 @@
-"""How long records stay that are no evidence, and the job that ends them. `docs/retention.md` lists them all.
+"""How long records stay that are no evidence, and the job that ends them. `docs/operate.md` lists them all.
 
 Judgements, receipts, the outbox, holds, evidence records and the ledger are never deleted here.
 """

@@ -35,6 +35,9 @@ CONTROLS_INTERVAL_SECONDS: Final = 60.0
 RETENTION_INTERVAL_SECONDS: Final = 20.0
 """One of 256 shelves of the evidence store a round: all of them in an hour and a half."""
 
+TIDYING_SHARE: Final = 0.2
+"""Of the time: who deletes the old of years must leave the database to operators."""
+
 
 def probes_of(settings: Settings, database: Database, bus: Bus | None) -> Probes:
     """What readiness asks."""
@@ -79,10 +82,17 @@ def background_of(services: Services) -> Background:
         BackgroundLoop("expiry-sweeper", services.sweeper.run_once, interval),
         BackgroundLoop("redress", services.after.reexaminer.run_once, REDRESS_INTERVAL_SECONDS),
         BackgroundLoop("chasing", services.after.watch.run_once, CHASE_INTERVAL_SECONDS),
-        BackgroundLoop("retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS),
+        BackgroundLoop(
+            "retention", services.retention.run_once, RETENTION_INTERVAL_SECONDS, share=TIDYING_SHARE
+        ),
         BackgroundLoop("references", services.lists.jobs.run_once, REFERENCE_INTERVAL_SECONDS),
         BackgroundLoop("requests", services.lists.requests.lapse_once, REQUEST_INTERVAL_SECONDS),
-        BackgroundLoop("record-retention", services.record_sweeper.run_once, RECORDS_INTERVAL_SECONDS),
+        BackgroundLoop(
+            "record-retention",
+            services.record_sweeper.run_once,
+            RECORDS_INTERVAL_SECONDS,
+            share=TIDYING_SHARE,
+        ),
         BackgroundLoop("duty", services.duty.run_once, DUTY_INTERVAL_SECONDS),
         BackgroundLoop("controls", services.control_sources.run_once, CONTROLS_INTERVAL_SECONDS),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.review.cases import JUDGEABLE, State
@@ -91,9 +91,13 @@ class AgeingRepository:
         key = list(table_of(model).primary_key.columns)
         found = self._session.execute(select(*key).where(*wanted).order_by(age).limit(self._limit)).all()
         if found and not self._only_look:
-            self._session.execute(
-                delete(table_of(model)).where(tuple_(*key).in_([tuple(row) for row in found]))
+            # Row by row, as one statement for many rows: given a list of pairs SQLite walks over the whole table.
+            one = delete(table_of(model)).where(
+                *(column == bindparam(f"old_{column.name}") for column in key)
             )
+            names = [f"old_{column.name}" for column in key]
+            rows = [dict(zip(names, row, strict=True)) for row in found]
+            self._session.connection().execute(one, rows)
         return len(found)
 
 

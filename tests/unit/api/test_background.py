@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from api.background import Background, BackgroundLoop
 from api.review.policies import ReviewPolicy
@@ -57,6 +61,30 @@ def test_a_job_with_work_left_is_run_at_once() -> None:
     background.start()
     assert done.wait(5)
     background.stop()
+
+
+def test_a_job_that_can_wait_rests_for_the_others_while_it_has_work() -> None:
+    turns: list[tuple[float, float]] = []
+
+    def job() -> int:
+        began = time.monotonic()
+        time.sleep(0.03)
+        turns.append((began, time.monotonic()))
+        return 1
+
+    background = Background([BackgroundLoop("part", job, 60.0, share=0.25)])
+    background.start()
+    wait_until(lambda: len(turns) >= 4)
+    background.stop()
+    rests = [after[0] - before[1] for before, after in itertools.pairwise(turns)]
+    worked = [ended - began for began, ended in turns]
+    assert all(rest >= 2.9 * work for rest, work in zip(rests, worked, strict=False))
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.1])
+def test_a_share_of_the_time_is_one(share: float) -> None:
+    with pytest.raises(ValueError, match="share"):
+        BackgroundLoop("part", lambda: 0, 1.0, share=share)
 
 
 def test_the_service_confirms_and_expires_by_itself(tmp_path: Path) -> None:
