@@ -18,7 +18,7 @@ from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from pipelines.config_records import RecordsConfig
 
-BATCH: Final = 500
+BATCH: Final = 100
 """Rows of each kind a round: nobody waits long for the database because of them."""
 
 _log = structlog.get_logger(__name__)

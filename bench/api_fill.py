@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,9 @@ from api.store.models.base import table_of
 
 PERIOD: Final = timedelta(days=300)
 """Over which the candidates of the past came."""
+
+LISTINGS_KEPT: Final = timedelta(days=80)
+"""To whom older candidates were listed is gone, as in a store whose records over their age are deleted day by day."""
 
 BATCH: Final = 100_000
 ENTRIES_EACH: Final = 3
@@ -57,13 +60,35 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Candidates `first` up to and without `end`, judged or still open, that came between two times."""
+    """Candidates `first` up to and without `end`, one every `step` from `began` on.
+
+    Attributes:
+        open: whether they wait for their judges.
+        listed: of judged ones, whether it is still written down to whom they were listed.
+    """
 
     first: int
     end: int
     began: datetime
     step: timedelta
     open: bool
+    listed: bool = True
+
+
+def spans_of(past: int, queue: int, now: datetime) -> tuple[Span, ...]:
+    """So many judged candidates of `PERIOD`, and so many that came in the last hour and wait.
+
+    Args:
+        past: how many were judged.
+        queue: how many wait.
+        now: when the last ones came.
+    """
+    step = PERIOD / max(past, 1)
+    swept = round(past * (1 - LISTINGS_KEPT / PERIOD))
+    old = Span(0, swept, now - PERIOD, step, open=False, listed=False)
+    recent = Span(swept, past, old.began + swept * step, step, open=False)
+    waiting = Span(past, past + queue, now - timedelta(hours=1), timedelta(milliseconds=5), open=True)
+    return old, recent, waiting
 
 
 def fill(url: str, pattern_id: str, spans: tuple[Span, ...], judged: Judged) -> None:
@@ -79,7 +104,8 @@ def fill(url: str, pattern_id: str, spans: tuple[Span, ...], judged: Judged) -> 
         copier = _Copier(connection, pattern_id, judged)
         for span in spans:
             for first in range(span.first, span.end, BATCH):
-                copier.copy(Span(first, min(first + BATCH, span.end), span.began, span.step, span.open))
+                began = span.began + (first - span.first) * span.step
+                copier.copy(replace(span, first=first, end=min(first + BATCH, span.end), began=began))
 
 
 class _Copier:
@@ -128,8 +154,9 @@ class _Copier:
             self._new(JudgementRecord, span, who | answer)
             told = {"how": "'reveal'", "disclosed_at": moment}
             self._new(Disclosure, span, who | told)
-            listed = {"review_id": review, "account_id": account, "listed_at": moment}
-            self._new(ReviewListing, span, listed)
+            if span.listed:
+                listed = {"review_id": review, "account_id": account, "listed_at": moment}
+                self._new(ReviewListing, span, listed)
         self._log(span)
 
     def _log(self, span: Span) -> None:

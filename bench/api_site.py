@@ -35,7 +35,7 @@ from api.review.watchlists import EntryTerms
 from api.services import Services, build_services
 from api.settings import settings_from
 from bench.api_clients import LOOK_SECONDS, Login
-from bench.api_fill import PERIOD, Judged, Span, fill
+from bench.api_fill import Judged, fill, spans_of
 from bench.live.spooler import numbered
 from pipelines import streams
 from pipelines.accounting import FrameAccounting
@@ -204,7 +204,8 @@ def filled_site(
     finally:
         services.close()
     started = time.monotonic()
-    _fill(config.database_address(), str(pattern.candidate_id), size, judged)
+    spans = spans_of(size.past, size.queue, utc_now())
+    fill(config.database_address(), str(pattern.candidate_id), spans, judged)
     filled_seconds = time.monotonic() - started
     redis = EmbeddedRedis(
         server,
@@ -221,15 +222,6 @@ def filled_site(
             yield site
         finally:
             site.stop()
-
-
-def _fill(url: str, pattern_id: str, size: StoreSize, judged: Judged) -> None:
-    now = utc_now()
-    past = Span(0, size.past, now - PERIOD, PERIOD / max(size.past, 1), open=False)
-    waiting = Span(
-        size.past, size.past + size.queue, now - timedelta(hours=1), timedelta(milliseconds=5), open=True
-    )
-    fill(url, pattern_id, (past, waiting), judged)
 
 
 def _accounts(services: Services, count: int) -> tuple[Account, ...]:
