@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -308,7 +309,9 @@ def _answerable() -> Select[Review]:
         .join(Deployment, Deployment.deployment_id == CandidateRecord.deployment_id)
         .where(
             text(f"candidates.{WAITING}"),  # literally: else the index of what waits is not used
-            CandidateRecord.expires_at > now,
+            # In this form as PostgreSQL, which knows that nearly all candidates ever stored are over, would else expect a
+            # handful, read all that wait and sort them, instead of the first few in the order of what waits.
+            func.coalesce(CandidateRecord.expires_at, CandidateRecord.expires_at) > now,
             CandidateRecord.queued_at <= now,
             # Nobody judges for an entry that has left its list: nothing could come of it. What was done while
             # it was on it can be looked at again.
