@@ -1,0 +1,67 @@
+"""How PostgreSQL finds a queue page among many candidates that are over: in the order of what waits, and no more of it.
+
+PostgreSQL chooses by statistics, so the store has to be one whose statistics mislead it: nearly all that was ever kept has
+expired, and nearly all that waits has not.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import create_engine, event
+from sqlalchemy.orm import Session
+
+from aiqyn.embedded.redis_server import find_server
+from api.store.models import Account, CandidateRecord
+from api.store.reviews import open_for_anybody
+from bench import postgres
+from bench.api_site import StoreSize, filled_site
+from pipelines.config import load_config
+from weights.catalog import load_catalog
+from weights.store import WeightStore
+
+pytestmark = pytest.mark.system
+
+SIZE: Final = StoreSize(past=60_000, queue=1_500, operators=3)
+PAGE: Final = 21
+
+
+def test_a_queue_page_reads_what_waits_in_its_order(tmp_path: Path) -> None:
+    weights = load_config(None).paths.weights_dir
+    server = find_server(WeightStore(weights, load_catalog(weights)))
+    with postgres.running() as url, filled_site(tmp_path, server, SIZE, url):
+        plan = explained(url)
+    assert "Index Scan using ix_candidates_waiting" in plan
+    assert "Sort Key" not in plan
+
+
+def explained(url: str) -> str:
+    """The plan of the first page of one operator."""
+    engine = create_engine(url)
+    found: list[tuple[str, Any]] = []
+
+    def keep(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: bool) -> None:
+        found.append((statement, parameters))
+
+    with Session(engine) as session:
+        account_id, username = session.query(Account.account_id, Account.username).limit(1).one()
+        asked = {
+            "now": datetime.now(UTC),
+            "account_id": account_id,
+            "username": username,
+            "device_id": "none",
+        }
+        event.listen(engine, "before_cursor_execute", keep)
+        in_order = open_for_anybody().order_by(CandidateRecord.queued_at, CandidateRecord.review_id)
+        page = session.scalars(in_order.limit(PAGE), asked).all()
+        event.remove(engine, "before_cursor_execute", keep)
+        assert len(page) == PAGE
+        statement, parameters = found[-1]
+        cursor = session.connection().connection.cursor()
+        cursor.execute(f"EXPLAIN {statement}", parameters)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    engine.dispose()
+    return plan
