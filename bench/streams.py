@@ -63,6 +63,7 @@ class Streams:
         frames: what became of all frames, over all cameras.
         latencies_seconds: from the deciding look to the XADD, of each candidate and revision.
         memory_mb: of all processes of the worker together, by seconds since it was measured first.
+        stolen_seconds: of its processors that a virtual machine's host gave to others until each look.
         problems: what cameras said that is not `running`, by camera.
         cameras: how many there are; all send ten pictures a second all the time.
     """
@@ -72,6 +73,7 @@ class Streams:
     frames: FrameAccounting = field(default_factory=FrameAccounting)
     latencies_seconds: list[float] = field(default_factory=list)
     memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    stolen_seconds: list[float] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     cameras: int = 8
 
@@ -89,6 +91,13 @@ class Streams:
     def p95_seconds(self) -> float:
         """Of the latencies; NaN without one."""
         return float(np.percentile(self.latencies_seconds, 95)) if self.latencies_seconds else float("nan")
+
+    @property
+    def stolen(self) -> tuple[float, float]:
+        """Seconds of its processors the host gave to others meanwhile, and the most between two looks."""
+        if len(self.stolen_seconds) < 2:
+            return 0.0, 0.0
+        return self.stolen_seconds[-1] - self.stolen_seconds[0], float(np.diff(self.stolen_seconds).max())
 
     @property
     def growth(self) -> float:
@@ -109,6 +118,9 @@ def figures(found: Streams) -> Iterator[Figure]:
         f"{frames.inferred} inferred, {frames.undecodable} undecodable"
     )
     yield Figure("eight cameras on two cores", text, "reported", found.inferred > 0)
+    stolen, most = found.stolen
+    text = f"{stolen:.1f} s in all, at most {most:.1f} s within {LOOK_SECONDS:.0f} s"
+    yield Figure("time of the processors the machine's host gave to others", text, "reported", passed=True)
     reasons = "".join(f", {reason} {count}" for reason, count in sorted(found.dropped.items()) if count)
     yield equals(f"frames dropped other than by rate and gate{reasons}", sum(found.dropped.values()), 0)
     yield equals("frames unaccounted for", frames.unaccounted, 0)
@@ -212,6 +224,7 @@ def _measured(here: Site, pid: int, cameras: list[str], seconds: float) -> Strea
     began, found = time.monotonic(), Streams()
     while (elapsed := time.monotonic() - began) < seconds:
         found.memory_mb.append((elapsed, memory_mb(pid)))
+        found.stolen_seconds.append(stolen_seconds())
         for name in cameras:
             state = here.state(name)
             if state.get("phase") != "running":
@@ -250,6 +263,12 @@ def difference(after: FrameAccounting, before: FrameAccounting) -> FrameAccounti
             if count > before.dropped.get(reason, 0)
         },
     )
+
+
+def stolen_seconds() -> float:
+    """Time of all processors that the host of this virtual machine gave to others since it was started (Linux)."""
+    fields = Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int) -> float:

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from bench.streams import Streams, difference, figures, latencies, memory_mb, sparse_stretches
+from bench.streams import (
+    Streams,
+    difference,
+    figures,
+    latencies,
+    memory_mb,
+    sparse_stretches,
+    stolen_seconds,
+)
 from pipelines.accounting import FrameAccounting
 
 GOOD = FrameAccounting(read=144_000, decoded=144_000, not_sampled=115_200, gated=14_400, inferred=14_400)
@@ -120,3 +128,10 @@ def test_memory_is_that_of_a_process_and_of_those_below_it(child: int) -> None:
     own = memory_mb(os.getpid())
     assert 0 < memory_mb(child) < own
     assert memory_mb(2**22 + 1) == 0
+
+
+def test_what_the_host_took_is_told_beside_what_was_lost(good: Streams) -> None:
+    good.stolen_seconds = [100.0, 100.5, 102.0, 102.1]
+    told = next(figure for figure in figures(good) if "host" in figure.name)
+    assert told.value == "2.1 s in all, at most 1.5 s within 5 s"
+    assert stolen_seconds() >= 0
