@@ -17,13 +17,11 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import create_engine, make_url, text
 
-from aiqyn.embedded.redis_server import RedisServer, find_server
+from aiqyn.embedded.redis_server import RedisServer
 from bench import postgres
+from bench.acceptance.programs import usual_server
 from bench.api_clients import Heard, ask
 from bench.api_site import Site, StoreSize, filled_site
-from pipelines.config import load_config
-from weights.catalog import load_catalog
-from weights.store import WeightStore
 
 MILLION: Final = 1_000_000
 DATABASES: Final = ("sqlite", "postgresql")
@@ -124,8 +122,7 @@ def measure(say: _Say, plan: ApiPlan | None = None) -> Iterator[DatabaseFigures]
         TimeoutError: a service did not come up.
     """
     plan = plan or ApiPlan()
-    weights = load_config(None).paths.weights_dir
-    server = find_server(WeightStore(weights, load_catalog(weights)))
+    server = usual_server()
     for database in plan.databases:
         yield _measure(database, server, plan, say)
 

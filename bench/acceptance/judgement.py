@@ -8,18 +8,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aiqyn.embedded.redis_server import RedisServer, find_server
+from aiqyn.embedded.redis_server import RedisServer
 from bench import postgres
 from bench.acceptance.lines import Figure, at_least, equals
+from bench.acceptance.programs import usual_server
 from bench.acceptance.tests_run import tests_pass
 from bench.live import judging_kills, judging_storm
 from bench.live.judging_audit import Audit
 from bench.live.judging_kills import MOMENTS, Told
 from bench.live.judging_site import judging_site
 from bench.live.judging_storm import StormPlan, StormSeen
-from pipelines.config import load_config
-from weights.catalog import load_catalog
-from weights.store import WeightStore
 
 KILLS = 100
 FEWER_KILLS = 20
@@ -55,7 +53,7 @@ def killed(
     settings = {**judging_kills.SERVICE, **api}
     with (
         tempfile.TemporaryDirectory(prefix="aiqyn-") as folder,
-        judging_site(Path(folder), server or _usual_server(), settings, judging_kills.PEOPLE) as here,
+        judging_site(Path(folder), server or usual_server(), settings, judging_kills.PEOPLE) as here,
     ):
         told = judging_kills.killed(here, kills)
     yield from kill_figures(name, kills, told)
@@ -92,7 +90,7 @@ def clients(
     settings = {**judging_storm.SERVICE, **api}
     with (
         tempfile.TemporaryDirectory(prefix="aiqyn-") as folder,
-        judging_site(Path(folder), server or _usual_server(), settings, plan.people()) as here,
+        judging_site(Path(folder), server or usual_server(), settings, plan.people()) as here,
     ):
         seen = judging_storm.storm(here, plan)
     yield from storm_figures(name, plan, seen)
@@ -138,11 +136,6 @@ def audit_figures(name: str, audit: Audit) -> Iterator[Figure]:
     yield equals(f"{name}: retractions before their receipt", audit.early, 0)
     yield Figure(f"{name}: entries sent again under their `jti`", audit.repeated, "told", passed=True)
     yield equals(f"{name}: what is wrong with the ledger", audit.chain, "")
-
-
-def _usual_server() -> RedisServer:
-    weights = load_config(None).paths.weights_dir
-    return find_server(WeightStore(weights, load_catalog(weights)))
 
 
 def main() -> None:

@@ -19,13 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiqyn.embedded.redis_server import RedisServer, find_server
+from aiqyn.embedded.redis_server import RedisServer
 from bench.acceptance.lines import Figure, at_least, at_most, equals
+from bench.acceptance.programs import usual_server
 from bench.live.kills_site import WORKER, KillsSite, kills_site
 from bench.live.spooler import SpoolerJob
-from pipelines.config import load_config
-from weights.catalog import load_catalog
-from weights.store import WeightStore
 
 SEED = 20261122
 ENDLESS = 1_000_000
@@ -94,7 +92,7 @@ def measure(plan: KillPlan | None = None, server: RedisServer | None = None) -> 
     """
     plan = plan or KillPlan()
     with tempfile.TemporaryDirectory(prefix="aiqyn-") as folder:
-        account = run(Path(folder), plan, server or _usual_server())
+        account = run(Path(folder), plan, server or usual_server())
     yield from figures(plan, account)
 
 
@@ -279,11 +277,6 @@ class _Run:
     def _told_events(self, name: str) -> int:
         lines = Path(self._log.name).read_text("utf-8").splitlines()
         return sum(name in line for line in lines)
-
-
-def _usual_server() -> RedisServer:
-    weights = load_config(None).paths.weights_dir
-    return find_server(WeightStore(weights, load_catalog(weights)))
 
 
 def main() -> None:

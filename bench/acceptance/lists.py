@@ -42,6 +42,7 @@ from pipelines.build import PerceptionOptions, build_perception
 from pipelines.config import load_config
 from pipelines.enrol import Reference, enrol_picture
 from pipelines.errors import EnrolError
+from pipelines.same_picture import thumbnail
 from pipelines.stages import Engines
 from vision.images import decode_image, encode_jpeg, encode_png
 from vision.types import Image
@@ -186,8 +187,7 @@ class Faces:
 
 def _sharpness(portrait: Image) -> float:
     """How much fine structure the face of a portrait has, between 1 and 6 of its 64 pixels."""
-    grey = cv2.cvtColor(cv2.resize(portrait, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-    plane = grey.astype(np.float32)
+    plane = thumbnail(portrait).astype(np.float32)
     fine = cv2.GaussianBlur(plane, (0, 0), 1.0) - cv2.GaussianBlur(plane, (0, 0), 6.0)
     return float(fine[_FACE].std())
 

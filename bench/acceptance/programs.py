@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiqyn.embedded.redis_server import RedisServer, find_server
+from pipelines.config import load_config
+from weights.catalog import load_catalog
+from weights.store import WeightStore
+
 TIMEOUT_SECONDS = 1800
 
 
@@ -65,3 +70,9 @@ def evaluation_data() -> Path:
     if not named or not Path(named).is_dir():
         raise LookupError("AIQYN_EVAL_DATA must name the folder with the evaluation data")
     return Path(named).resolve()
+
+
+def usual_server() -> RedisServer:
+    """The program of Redis that Aiqyn would use here."""
+    weights = load_config(None).paths.weights_dir
+    return find_server(WeightStore(weights, load_catalog(weights)))

@@ -14,14 +14,11 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from aiqyn.embedded.redis_server import find_server
 from api.store.models import Account, CandidateRecord
 from api.store.reviews import open_for_anybody
 from bench import postgres
+from bench.acceptance.programs import usual_server
 from bench.api_site import StoreSize, filled_site
-from pipelines.config import load_config
-from weights.catalog import load_catalog
-from weights.store import WeightStore
 
 pytestmark = pytest.mark.system
 
@@ -30,9 +27,7 @@ PAGE: Final = 21
 
 
 def test_a_queue_page_reads_what_waits_in_its_order(tmp_path: Path) -> None:
-    weights = load_config(None).paths.weights_dir
-    server = find_server(WeightStore(weights, load_catalog(weights)))
-    with postgres.running() as url, filled_site(tmp_path, server, SIZE, url):
+    with postgres.running() as url, filled_site(tmp_path, usual_server(), SIZE, url):
         plan = explained(url)
     assert "Index Scan using ix_candidates_waiting" in plan
     assert "Sort Key" not in plan

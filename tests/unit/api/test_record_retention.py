@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from api.record_retention import BATCH, RecordAges, ages_of
 from api.store.models import (
@@ -150,29 +150,3 @@ def test_nothing_goes_where_no_age_is_set(tmp_path: Path, clock: FakeClock) -> N
 def test_the_settings_name_ages_in_days() -> None:
     assert ages_of(RecordsConfig()).write_results == timedelta(days=7)
     assert ages_of(RecordsConfig(logins_days=None)).logins is None
-
-
-def test_no_deletion_walks_over_a_table(ageing: Clients, clock: FakeClock) -> None:
-    """Given 500 pairs at once SQLite walked over two million listings for each batch, and nobody else could write."""
-    judged(ageing)
-    ageing.login("daniyar")
-    clock.forward(days=31)
-    plans: dict[str, list[str]] = {}
-
-    def explain(connection: Any, _: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:
-        if statement.startswith("DELETE"):
-            cursor = connection.connection.cursor()
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
-            plans[statement.split()[2]] = [row[3] for row in cursor.fetchall()]
-
-    engine = ageing.seeded.services.database.engine
-    event.listen(engine, "before_cursor_execute", explain)
-    try:
-        assert sweep(ageing) > 0
-    finally:
-        event.remove(engine, "before_cursor_execute", explain)
-    assert set(plans) >= {"review_listings", "idempotent_results", "login_sessions"}
-    walked = [
-        table for table, steps in plans.items() if any(step.startswith(f"SCAN {table}") for step in steps)
-    ]
-    assert walked == []

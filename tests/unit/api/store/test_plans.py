@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
+from api.record_retention import BATCH, RecordAges, RecordSweeper
 from bench.api_fill import Judged, Span, fill
 from pipelines.events import utc_now
 from tests.api_client import Clients, Person
@@ -158,3 +159,14 @@ def test_a_build_without_the_index_is_noticed(full: Clients) -> None:
     with watching(full) as watched:
         queue(full, person, {})
     assert watched.scans()
+
+
+def test_old_records_are_deleted_through_their_keys(full: Clients) -> None:
+    """Given a list of pairs SQLite walks over every listing for each batch, and nobody else can write meanwhile."""
+    database = full.seeded.services.database
+    sweeper = RecordSweeper(database, RecordAges(listings=timedelta(days=30)), utc_now)
+    with watching(full) as watched:
+        assert sweeper.run_once() == BATCH
+    watched.statements = [one for one in watched.statements if one[0].startswith("DELETE")]
+    assert watched.statements
+    assert watched.scans() == []
