@@ -33,6 +33,9 @@ STALL_SECONDS = 1.0
 
 STALL_CHECK_SECONDS = 0.2
 
+_OLDEST_SECONDS = 10.0
+"""A picture older than that has not waited: the clock of this machine was set."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -276,7 +279,8 @@ class CameraRun:
         with self._span("frame", picture, captured):
             with self._span("decode", picture, captured):
                 frame = self._masks.hide(_converted(session, picture))
-            with self._parts.inference.turn(self._origin.camera_id), self._span("infer", picture):
+            turn = self._parts.inference.turn(self._origin.camera_id, age_seconds=self._age(captured))
+            with turn, self._span("infer", picture):
                 result = session.infer(frame)
             self._origin.saw(result)
             for finding in result.findings:
@@ -292,6 +296,12 @@ class CameraRun:
         deployment = self._in_force.package.deployment_id if self._in_force else ""
         about = SpanAbout(self._origin.camera_id, deployment, frame_index=picture.frame_index)
         return self._parts.observing.tracing.span(name, about, began_unix_seconds=began_unix_seconds)
+
+    def _age(self, captured_unix_seconds: float | None) -> float:
+        """How long a live picture has waited; the pictures of a recording do not grow old."""
+        if captured_unix_seconds is None or not self._origin.clock.live:
+            return 0.0
+        return min(max(0.0, time.time() - captured_unix_seconds), _OLDEST_SECONDS)
 
     def _measure_latency(self, picture: Picture) -> None:
         clock = self._origin.clock

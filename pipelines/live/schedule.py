@@ -3,9 +3,10 @@
 Start-time fair queueing (Goyal, Vin and Cheng, IEEE/ACM Transactions on Networking 5(5), 1997): each camera has a
 clock that goes on by the time it held the device, divided by its share. Where the device is short, cameras get time in
 proportion to what they asked for and their priority: whose clock is ahead by more than a leeway of three turns waits for
-the others. Within it who asked first goes first. By clocks alone a camera that always looks is the last of all each time
-several look at once, waits twice as long as need be, and loses frames that there was time for. A camera that waits is
-overtaken by each other camera only until that one's clock has caught up, so none starves.
+the others. Within it whose frame is oldest goes first (earliest deadline first: Liu and Layland, Journal of the ACM
+20(1), 1973), as the next frame of that camera is the first to come. By clocks alone a camera that always looks is the last
+of all each time several look at once, waits twice as long as need be, and loses frames that there was time for. A camera
+that waits is overtaken by each other camera only until that one's clock has caught up, so none starves.
 """
 
 from __future__ import annotations
@@ -87,14 +88,15 @@ class FairTurns:
             self._accounts.pop(camera_id, None)
 
     @contextmanager
-    def turn(self, camera_id: str, priority: float = 1.0) -> Iterator[None]:
+    def turn(self, camera_id: str, priority: float = 1.0, *, age_seconds: float = 0.0) -> Iterator[None]:
         """Waits until it is this camera's turn, and holds a slot until left.
 
         Args:
             camera_id: who asks.
             priority: multiplies the camera's share for this turn.
+            age_seconds: how long the frame has waited already.
         """
-        wish = self._wished(camera_id, priority)
+        wish = self._wished(camera_id, priority, age_seconds)
         try:
             wish.granted.wait()
         except BaseException:  # an interrupt must not leave a turn nobody holds
@@ -120,7 +122,7 @@ class FairTurns:
     def _account(self, camera_id: str) -> _Account:
         return self._accounts.setdefault(camera_id, _Account(clock=self._now))
 
-    def _wished(self, camera_id: str, priority: float) -> _Wish:
+    def _wished(self, camera_id: str, priority: float, age_seconds: float) -> _Wish:
         if priority <= 0:
             raise ValueError(f"priority must be above 0, got {priority}")
         with self._lock:
@@ -129,7 +131,7 @@ class FairTurns:
             # Who was away saves nothing up but one turn: the moment between two frames is no absence.
             account.clock = max(account.clock, self._now - account.recent_held / weight)
             self._asked += 1
-            wish = _Wish(account, weight, self._asked, self._monotonic())
+            wish = _Wish(account, weight, self._asked, self._monotonic(), age_seconds)
             self._waiting.append(wish)
             self._grant()
         return wish
@@ -148,10 +150,10 @@ class FairTurns:
             wish.granted.set()
 
     def _first(self, furthest_behind: float) -> _Wish:
-        """Of those who had no more than their share the one that asked first."""
+        """Of those who had no more than their share the one with the oldest frame."""
         leeway = LEEWAY_TURNS * max(each.account.recent_held / each.weight for each in self._waiting)
         entitled = (each for each in self._waiting if each.account.clock <= furthest_behind + leeway)
-        return min(entitled, key=lambda each: each.number)
+        return min(entitled, key=lambda each: (each.frame_came_at, each.number))
 
     def _give_up(self, wish: _Wish) -> None:
         with self._lock:
@@ -202,12 +204,15 @@ class _Account:
 class _Wish:
     """Somebody who waits for a turn, or holds one."""
 
-    __slots__ = ("account", "asked_at", "charged", "granted", "number", "weight")
+    __slots__ = ("account", "asked_at", "charged", "frame_came_at", "granted", "number", "weight")
 
-    def __init__(self, account: _Account, weight: float, number: int, asked_at: float) -> None:
+    def __init__(
+        self, account: _Account, weight: float, number: int, asked_at: float, age_seconds: float
+    ) -> None:
         self.account = account
         self.weight = weight
         self.number = number
         self.asked_at = asked_at
+        self.frame_came_at = asked_at - age_seconds
         self.charged = 0.0
         self.granted = threading.Event()

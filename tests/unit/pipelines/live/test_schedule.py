@@ -127,6 +127,39 @@ def test_who_always_looks_is_not_the_last_each_time_several_look() -> None:
     assert order == ["always", "b", "c", "d"]
 
 
+def order_by_age(ages_seconds: dict[str, float]) -> list[str]:
+    """In which order cameras get a turn that ask one after the other with frames of these ages."""
+    turns = FairTurns(1, Clock())
+    order: list[str] = []
+    waiting: list[threading.Thread] = []
+
+    def look(camera_id: str) -> None:
+        with turns.turn(camera_id, age_seconds=ages_seconds[camera_id]):
+            order.append(camera_id)
+
+    with turns.turn("a"):
+        for count, camera_id in enumerate(ages_seconds, start=1):
+            waiting.append(in_a_thread(partial(look, camera_id)))
+            wait_until(lambda count=count: turns.waiting == count)  # type: ignore[misc]
+    for thread in waiting:
+        thread.join(10)
+    return order
+
+
+def test_whose_frame_is_oldest_goes_first() -> None:
+    """Its next frame is the first to come, and would overtake it."""
+    assert order_by_age({"b": 0.0, "c": 0.3, "d": 0.1}) == ["c", "d", "b"]
+    assert order_by_age({"b": 0.0, "c": 0.0, "d": 0.0}) == ["b", "c", "d"]
+
+
+def test_an_order_by_who_asked_first_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        FairTurns, "_first", lambda turns, _clock: min(turns._waiting, key=lambda each: each.number)
+    )
+    with pytest.raises(AssertionError):
+        test_whose_frame_is_oldest_goes_first()
+
+
 def together(turns: FairTurns, threads: int) -> int:
     """How many turns were held at once, at most."""
     lock, held, most, done = threading.Lock(), 0, 0, threading.Event()
