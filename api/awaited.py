@@ -29,11 +29,11 @@ def awaiting(
     session: Session, principal: Principal, review_id: str, now: datetime
 ) -> tuple[Review, CandidateRecord]:
     """A review that is in the queue, of what she has rights to, and its candidate, locked."""
-    review = ReviewRepository(session).row(review_id)
-    if review is None or review.queued_at > now:
+    found = CandidateRepository(session).shown(review_id)
+    if found is None:
         raise NotFoundError
-    row = CandidateRepository(session).row(review.candidate_id, lock=True)
-    if row is None or not principal.scope.allows(row.watchlist_id, row.camera_id):
+    review, row = found
+    if review.queued_at > now or not principal.scope.allows(row.watchlist_id, row.camera_id):
         raise NotFoundError
     return review, row
 

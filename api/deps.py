@@ -1,6 +1,6 @@
 """What routes ask for: the services, and who is asking.
 
-What waits for nothing is `async`, so that no thread is asked for it.
+What waits for nothing is `async`; what reads the database runs in the thread of its route.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Final, cast
 
 from fastapi import Depends, Header, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from api.errors import BadRequestError, NotAuthenticatedError
 from api.principals import (
@@ -24,8 +24,6 @@ from api.review.cases import Role
 from api.services import Services
 
 MAX_PAGE: Final = 100
-
-_bearer = HTTPBearer(auto_error=False, description="the token that POST /api/v1/auth/login gives")
 
 
 def services_of(request: Request) -> Services:
@@ -45,7 +43,7 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "local"
 
 
-def login_address(request: Request, services: ServicesDep) -> str:
+async def login_address(request: Request, services: ServicesDep) -> str:
     """Where somebody who wants to get in asks from.
 
     Raises:
@@ -59,101 +57,56 @@ def login_address(request: Request, services: ServicesDep) -> str:
 LoginAddress = Annotated[str, Depends(login_address)]
 
 
-def logged_in(
-    request: Request,
-    services: ServicesDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Principal:
-    """Whoever the token belongs to, even with a one-time password.
+class Asks(HTTPBearer):
+    """Who asks, as one dependency: whoever the token belongs to, where she may come in here.
 
-    Raises:
-        NotAuthenticatedError: no token, or one that is not good any more.
-        TooManyRequestsError: the account sends too many.
+    It reads the database, in the thread of its route.
     """
-    if credentials is None:
-        raise NotAuthenticatedError("not_logged_in", "log in first: POST /api/v1/auth/login")
-    principal = services.logins.authenticate(credentials.credentials)
-    request.state.principal = principal
-    services.rates.check("account", principal.account_id)
-    return principal
+
+    def __init__(self, roles: frozenset[Role] | None = None, *, newcomers: bool = False) -> None:
+        """
+        Args:
+            roles: that may; None: any.
+            newcomers: whether somebody may who still has her one-time password.
+        """
+        super().__init__(
+            scheme_name="HTTPBearer",
+            description="the token that POST /api/v1/auth/login gives",
+            auto_error=False,
+        )
+        self._roles = roles
+        self._newcomers = newcomers
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
+        """Whoever the token belongs to.
+
+        Raises:
+            NotAuthenticatedError: no token, or one that is not good any more.
+            TooManyRequestsError: the account sends too many.
+            ForbiddenError: another role, or her one-time password was not replaced yet.
+        """
+        credentials = await super().__call__(request)
+        if credentials is None:
+            raise NotAuthenticatedError("not_logged_in", "log in first: POST /api/v1/auth/login")
+        services = services_of(request)
+        principal = services.logins.authenticate(credentials.credentials)
+        request.state.principal = principal
+        services.rates.check("account", principal.account_id)
+        if not self._newcomers:
+            check_may_work(principal)
+        if self._roles is not None:
+            _check_role(principal, self._roles)
+        return principal
 
 
-LoggedIn = Annotated[Principal, Depends(logged_in)]
-
-
-async def active(principal: LoggedIn) -> Principal:
-    """Whoever the token belongs to, once the one-time password was replaced.
-
-    Raises:
-        ForbiddenError: it was not.
-    """
-    check_may_work(principal)
-    return principal
-
-
-Active = Annotated[Principal, Depends(active)]
-
-
-async def operator(principal: Active) -> Principal:
-    """An operator.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, frozenset({Role.OPERATOR}))
-
-
-async def overseer(principal: Active) -> Principal:
-    """A supervisor or an auditor.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, OVERSEERS)
-
-
-async def supervisor(principal: Active) -> Principal:
-    """A supervisor.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, frozenset({Role.SUPERVISOR}))
-
-
-async def administrator(principal: Active) -> Principal:
-    """An administrator.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, ADMINISTRATORS)
-
-
-def account_reader(principal: Active) -> Principal:
-    """An administrator, an authoriser or an auditor.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, ACCOUNT_READERS)
-
-
-def approver(principal: Active) -> Principal:
-    """Who may be the second person of an account: an administrator or an authoriser.
-
-    Raises:
-        ForbiddenError: another role.
-    """
-    return _of_role(principal, APPROVERS)
-
-
-Operator = Annotated[Principal, Depends(operator)]
-Overseer = Annotated[Principal, Depends(overseer)]
-Supervisor = Annotated[Principal, Depends(supervisor)]
-Administrator = Annotated[Principal, Depends(administrator)]
-AccountReader = Annotated[Principal, Depends(account_reader)]
-Approver = Annotated[Principal, Depends(approver)]
+LoggedIn = Annotated[Principal, Depends(Asks(newcomers=True))]
+Active = Annotated[Principal, Depends(Asks())]
+Operator = Annotated[Principal, Depends(Asks(frozenset({Role.OPERATOR})))]
+Overseer = Annotated[Principal, Depends(Asks(OVERSEERS))]
+Supervisor = Annotated[Principal, Depends(Asks(frozenset({Role.SUPERVISOR})))]
+Administrator = Annotated[Principal, Depends(Asks(ADMINISTRATORS))]
+AccountReader = Annotated[Principal, Depends(Asks(ACCOUNT_READERS))]
+Approver = Annotated[Principal, Depends(Asks(APPROVERS))]
 
 
 async def idempotency_key(
@@ -183,6 +136,5 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="rows at most")]
 Cursor = Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before")]
 
 
-def _of_role(principal: Principal, roles: frozenset[Role]) -> Principal:
+def _check_role(principal: Principal, roles: frozenset[Role]) -> None:
     check_role(principal, roles)
-    return principal

@@ -27,9 +27,11 @@ from api.sight import asking, claimed, has_answered, visible
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
+from api.store.listings import ListingRepository
 from api.store.lists import ListRepository
 from api.store.models import CandidateRecord, PresentedEvidence, Review
-from api.store.reviews import QueuePosition, ReviewRepository
+from api.store.queue import QueuePosition, QueueRepository
+from api.store.reviews import ReviewRepository
 from api.vault import SubjectVault
 from pipelines.events import EvidenceItem
 
@@ -113,26 +115,26 @@ class ReviewDesk:
         with self._database.read() as session:
             reviews = ReviewRepository(session)
             place = _place(reviews, after)
-            rows = reviews.open_for(asking(session, principal), now, place, limit)
-            shown = reviews.load(rows, now)
-            fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
-        return self._list_first(principal, place, shown, now) if fresh else shown
-
-    def _list_first(
-        self, principal: Principal, place: QueuePosition | None, seen: list[Presentation], now: datetime
-    ) -> list[Presentation]:
-        """The page once more, with all of it frozen: from its first listing on no revision changes a review."""
-        with self._database.write() as session:
+            queued = QueueRepository(session).open_for(asking(principal), now, place, limit)
+            review_ids = [one.review_id for one in queued]
+            fresh = ListingRepository(session).unlisted(principal.account_id, review_ids)
+            if not fresh:
+                return reviews.load(reviews.rows(review_ids), now)
+        kept = self._list(principal, fresh, now)
+        gone = set(fresh) - set(kept)
+        with (
+            self._database.read() as session
+        ):  # as it is from its listing on, and not as it was when it was found
             reviews = ReviewRepository(session)
-            review_ids = {item.review_id for item in seen}
-            reviews.lock(review_ids)
-            rows = reviews.open_for(asking(session, principal), now, place, len(seen))
-            shown = reviews.load([row for row in rows if row.review_id in review_ids], now)
-            fresh = reviews.unlisted(principal.account_id, [item.review_id for item in shown])
-            if fresh:
-                reviews.note_listed(principal.account_id, fresh, now)
-                _note(session, "reviews_listed", now, principal, None, {"reviews": fresh})
-            return shown
+            return reviews.load(reviews.rows([one for one in review_ids if one not in gone]), now)
+
+    def _list(self, principal: Principal, review_ids: list[str], now: datetime) -> list[str]:
+        """Those that still wait; from here on nothing changes what they show."""
+        with self._database.write() as session:
+            kept = ListingRepository(session).list_to(principal.account_id, review_ids, now)
+            if kept:
+                _note(session, "reviews_listed", now, principal, None, {"reviews": kept})
+            return kept
 
     def review(self, principal: Principal, review_id: str) -> Presentation:
         """One review that is open to her, or that she has answered.
@@ -175,7 +177,7 @@ class ReviewDesk:
             now = self._clock()
             review, row = awaiting(session, principal, review_id, now)
             self._answered(_Standing.of(session, row), session, review, principal, given, now)
-            CandidateRepository(session).claim(row.candidate_id, now)
+            CandidateRepository(session).claim(row, now)
             asked = self._prover.ask(session, principal, shown_to_judges(session, review, given, now), now)
             _note(session, "judgement_begun", now, principal, f"review:{review_id}")
             return asked
@@ -209,7 +211,7 @@ class ReviewDesk:
             standing = _Standing.of(session, row)
             self._answered(standing, session, review, principal, given, now)  # who may not is told that first
             candidates = CandidateRepository(session)
-            candidates.claim(row.candidate_id, now)
+            candidates.claim(row, now)
             shown = shown_to_judges(session, review, given, now)
             proved = self._prover.prove(session, principal, shown, proof, now)
             case = self._answered(standing, session, review, principal, given, now, proved)
@@ -261,7 +263,8 @@ class ReviewDesk:
         )
         try:
             guards.check_may_judge(case, judge, standing.involvement)
-            check_looked(session, review.review_id, principal, now, self._policy)
+            if proof is None:  # which comes first, in the same transaction: once is enough
+                check_looked(session, review.review_id, principal, now, self._policy)
             return machine.record_answer(case, answer, self._policy, self._draw())
         except NotEntitledError as error:
             raise ForbiddenError(error.code, str(error)) from error

@@ -36,7 +36,7 @@ def mark_of(request: Request) -> str | None:
     return mark if _WELL_FORMED.fullmatch(mark) else None
 
 
-def device_id(request: Request) -> str | None:
+async def device_id(request: Request) -> str | None:
     """Which browser a request came from; None where it has no mark."""
     mark = mark_of(request)
     return None if mark is None else device_digest(mark)
@@ -68,5 +68,10 @@ class Browser:
         give_mark(self._response, self._mark, secure=secure)
 
 
+async def browser(request: Request, response: Response) -> Browser:
+    """The browser of a login that is about to begin."""
+    return Browser(request, response)
+
+
 DeviceId = Annotated[str | None, Depends(device_id)]
-Marked = Annotated[Browser, Depends(Browser)]
+Marked = Annotated[Browser, Depends(browser)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONSOLE_POLICY: Final = (
@@ -24,13 +24,20 @@ _EVERYWHERE: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 
+_Header: TypeAlias = tuple[bytes, bytes]
+_CACHE_CONTROL: Final = b"cache-control"
+
 
 class SecurityHeaders:
     """Middleware that adds them."""
 
     def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self._app = app
-        self._https = https
+        strict = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
+        self._of_api = _raw(
+            _EVERYWHERE | strict | {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
+        )
+        self._of_page = _raw(_EVERYWHERE | strict | {"Content-Security-Policy": CONSOLE_POLICY})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -45,18 +52,20 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), is_api=is_api)
+                message["headers"] = self._with_ours(message.get("headers", ()), is_api=is_api)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
-    def _add(self, headers: MutableHeaders, *, is_api: bool) -> None:
-        for name, value in _EVERYWHERE.items():
-            headers[name] = value
-        headers["Content-Security-Policy"] = API_POLICY if is_api else CONSOLE_POLICY
-        if is_api:
-            headers["Cache-Control"] = "no-store"
-        else:
-            headers.setdefault("Cache-Control", "no-cache")
-        if self._https:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
+    def _with_ours(self, headers: Iterable[_Header], *, is_api: bool) -> list[_Header]:
+        """The headers of an answer with ours in place of any it had of the same name."""
+        ours = self._of_api if is_api else self._of_page
+        kept = [header for header in headers if header[0].lower() not in ours]
+        if not is_api and all(name.lower() != _CACHE_CONTROL for name, _ in kept):
+            kept.append((_CACHE_CONTROL, b"no-cache"))
+        return [*kept, *ours.items()]
+
+
+def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
+    """As they go over the wire, made once: every answer has them."""
+    return {name.lower().encode(): value.encode() for name, value in headers.items()}

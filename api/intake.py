@@ -31,6 +31,7 @@ from api.store.arrivals import Arrivals
 from api.store.candidates import CandidateRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
+from api.store.listings import ListingRepository
 from api.store.models import CandidateRecord
 from api.store.reviews import ReviewRepository
 from pipelines.errors import SealingError
@@ -116,7 +117,10 @@ class Intake:
         with self._database.write() as session:
             # All of them before the first entry of the ledger: a judge takes candidate and ledger in that order, too.
             ids = [str(candidate.candidate_id) for candidate, _ in batch]
-            arrivals = Arrivals(session, CandidateRepository(session).lock(ids))
+            known = CandidateRepository(session).lock(ids)
+            if known:
+                ReviewRepository(session).lock(known)
+            arrivals = Arrivals(session, known)
             outcomes = [
                 self._taken(session, arrivals, candidate, shown, now)
                 for (candidate, _), shown in zip(batch, checked, strict=True)
@@ -177,7 +181,11 @@ class Intake:
             return True
         reviews = ReviewRepository(session)
         review = reviews.of_candidate(known.candidate_id)
-        return review is not None and known.state == State.OPEN.value and reviews.was_listed(review.review_id)
+        return (
+            review is not None
+            and known.state == State.OPEN.value
+            and ListingRepository(session).was_listed(review.review_id)
+        )
 
     def _receive(
         self, session: Session, arrivals: Arrivals, candidate: Candidate, shown: _Shown | None, now: datetime
@@ -189,7 +197,8 @@ class Intake:
             return Taken.WITHDRAWN
         sources = [*_evidence_sources(shown), *arrivals.references(candidate.subject_id)]
         clip = clip_of(session, candidate, now)
-        delay = usual_delay(session, candidate.deployment_id, candidate.camera_id, now)
+        place = candidate.deployment_id, candidate.camera_id
+        delay = arrivals.delay(*place, lambda: usual_delay(session, *place, now))
         queued_at = now if clip else now + wait_for_clip(delay)
         shown_now = present(new_review_id(), queued_at, _sighting(candidate), sources, new_evidence_id, clip)
         arrivals.add(row, candidate.evidence, shown_now, now)
@@ -248,8 +257,9 @@ class Intake:
             queued_at = min(queued_at, earlier.queued_at)
         shown_now = present(review_id, queued_at, _sighting(candidate), sources, new_evidence_id, clip)
         if earlier:
-            reviews.forget(str(candidate.candidate_id))
-        reviews.add(str(candidate.candidate_id), shown_now)
+            reviews.replace(earlier, shown_now)
+        else:
+            reviews.add(str(candidate.candidate_id), shown_now)
 
     def _note(self, session: Session, kind: str, candidate: Candidate, now: datetime) -> None:
         about = f"candidate:{candidate.candidate_id}"

@@ -21,7 +21,7 @@ from api.errors import (
 from api.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Passwords, new_token, token_digest
 from api.principals import ADMINISTRATORS, Principal, append, check_role
 from api.review.cases import Role
-from api.review.scopes import NOTHING
+from api.store.bearers import Bearer, bearer_of
 from api.store.engine import Database
 from api.store.logins import LoginRepository
 from api.store.models import Account, LoginSession
@@ -166,21 +166,19 @@ class LoginService:
         """
         now = self._clock()
         with self._database.read() as session:
-            found = PeopleRepository(session).by_token(token_digest(token))
-            scope = NOTHING if found is None else RightsRepository(session).scope_of(found[1].account_id)
+            found = bearer_of(session, token_digest(token))
         if found is None:
             raise NotAuthenticatedError("not_logged_in", "log in first")
-        login, account = found
-        if not _is_open(login, account, now) or login.expires_at <= now:
+        if not _is_open(found, found, now) or found.expires_at <= now:
             raise NotAuthenticatedError("login_over", "this login is over; refresh it or log in again")
         return Principal(
-            account.account_id,
-            account.username,
-            Role(account.role),
-            login.session_id,
-            account.must_change_password and login.how == How.PASSWORD,
-            scope,
-            login.device_id,
+            found.account_id,
+            found.username,
+            Role(found.role),
+            found.session_id,
+            found.must_change_password and found.how == How.PASSWORD,
+            found.scope,
+            found.device_id,
         )
 
     def set_password(self, principal: Principal, password: str) -> None:
@@ -327,5 +325,5 @@ def _check_can_sign(session: Session, account: Account) -> None:
         raise ConflictError("passkey_first", "register a passkey first: judgements are signed with it")
 
 
-def _is_open(login: LoginSession, account: Account, now: datetime) -> bool:
+def _is_open(login: LoginSession | Bearer, account: Account | Bearer, now: datetime) -> bool:
     return login.revoked_at is None and login.ends_at > now and account.active

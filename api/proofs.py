@@ -132,9 +132,8 @@ class Prover:
             raise ForbiddenError(
                 "other_statement", "the passkey was put to another answer, or to another review"
             )
+        asked.used_at = now  # written with what becomes of the passkey, or undone with all of it
         passkey = assert_with(session, principal, assertion, digest, self._party)
-        asked.used_at = now
-        session.flush()
         return Proof(passkey.passkey_id, given.device_id, statement, assertion.document())
 
     def _asked(

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from api.errors import UnprocessableError
 from api.store.ledger import IdempotencyRepository
-from api.store.models import IdempotentResult
 from pipelines.canonical import canonical_json
 
 
@@ -57,12 +56,12 @@ def keep_result(
 ) -> None:
     """Keeps the answer in the transaction that made it true."""
     IdempotencyRepository(session).keep(
-        IdempotentResult(
-            account_id=request.account_id,
-            idempotency_key=request.key,
-            request_sha256=request.request_sha256,
-            status_code=status_code,
-            body=body,
-            created_at=now,
-        )
+        {
+            "account_id": request.account_id,
+            "idempotency_key": request.key,
+            "request_sha256": request.request_sha256,
+            "status_code": status_code,
+            "body": body,
+            "created_at": now,
+        }
     )

@@ -22,13 +22,12 @@ from api.errors import ConflictError, NotFoundError
 from api.ledger.chain import Happening
 from api.principals import OPERATORS, OVERSEERS, check_role
 from api.replays import WriteRequest, keep_result, replayed
-from api.store.asking import Asking
+from api.sight import asking
 from api.store.duty import DutyRepository
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
 from api.store.models import Shift
-from api.store.people import PeopleRepository
-from api.store.reviews import ReviewRepository
+from api.store.queue import QueueRepository
 
 COUNTED: Final = 1000
 """Waiting reviews that are counted; more are that many."""
@@ -158,14 +157,7 @@ def tally_document(tally: Tally) -> dict[str, Any]:
 
 def _standing(session: Session, principal: Principal, shift: Shift, now: datetime) -> dict[str, Any]:
     """A shift and what waits for her: what her own list would show, counted."""
-    account = PeopleRepository(session).by_id(principal.account_id)
-    rows = (
-        []
-        if account is None
-        else ReviewRepository(session).open_for(
-            Asking(account, principal.scope, principal.device_id), now, None, COUNTED
-        )
-    )
+    rows = QueueRepository(session).open_for(asking(principal), now, None, COUNTED)
     cameras = Counter(row.camera_id for row in rows)
     waiting = {
         "reviews": len(rows),

@@ -14,20 +14,13 @@ from api.review.policies import ReviewPolicy
 from api.store.asking import Asking
 from api.store.candidates import CandidateRepository
 from api.store.models import Review
-from api.store.people import PeopleRepository
+from api.store.queue import QueueRepository
 from api.store.reviews import ReviewRepository
 
 
-def asking(session: Session, principal: Principal) -> Asking:
-    """Who asks, as the queue wants to know her.
-
-    Raises:
-        NotFoundError: her account is gone.
-    """
-    account = PeopleRepository(session).by_id(principal.account_id)
-    if account is None:
-        raise NotFoundError
-    return Asking(account, principal.scope, principal.device_id)
+def asking(principal: Principal) -> Asking:
+    """Who asks, as the queue wants to know her."""
+    return Asking(principal.account_id, principal.username, principal.scope, principal.device_id)
 
 
 def claimed(
@@ -41,14 +34,14 @@ def claimed(
     Raises:
         NotFoundError: it is neither open to her nor answered by her.
     """
-    reviews, candidates = ReviewRepository(session), CandidateRepository(session)
-    review = reviews.row(review_id)
-    if review is None:
+    candidates = CandidateRepository(session)
+    found = candidates.shown(review_id)
+    if found is None:
         raise NotFoundError
-    candidates.row(review.candidate_id, lock=True)
-    if not reviews.is_open_for(asking(session, principal), review_id, now):
+    review, row = found
+    if not QueueRepository(session).is_open_for(asking(principal), review_id, now):
         return _answered_by_her(session, principal, review)
-    candidates.claim(review.candidate_id, now)
+    candidates.claim(row, now)
     take_claim(session, review_id, principal.account_id, now, policy)
     return review
 
@@ -63,7 +56,7 @@ def visible(session: Session, principal: Principal, review_id: str, now: datetim
     review = reviews.row(review_id)
     if review is None:
         raise NotFoundError
-    if reviews.is_open_for(asking(session, principal), review_id, now):
+    if QueueRepository(session).is_open_for(asking(principal), review_id, now):
         return review
     return _answered_by_her(session, principal, review)
 

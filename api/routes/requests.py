@@ -33,7 +33,7 @@ ImportId = Annotated[str, Path(max_length=64)]
 Id = Annotated[str | None, Query(max_length=128)]
 
 
-def request_filter(
+async def request_filter(
     state: RequestState | None = None,
     kind: RequestKind | None = None,
     watchlist_id: Id = None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
@@ -35,6 +35,7 @@ class Arrivals:
         self._subjects: dict[str, Subject | None] = {}
         self._listed: dict[str, bool] = {}
         self._references: dict[str, list[PictureSource]] = {}
+        self._delays: dict[tuple[str, str], timedelta | None] = {}
         self._candidates: list[dict[str, Any]] = []
         self._reviews: list[dict[str, Any]] = []
         self._pictures: list[dict[str, Any]] = []
@@ -70,6 +71,15 @@ class Arrivals:
                 for reference_id, width, height in self._lists.reference_sizes(subject_id)
             ]
         return self._references[subject_id]
+
+    def delay(
+        self, deployment_id: str, camera_id: str, look_up: Callable[[], timedelta | None]
+    ) -> timedelta | None:
+        """How long a camera's clips take to come, looked up once."""
+        key = deployment_id, camera_id
+        if key not in self._delays:
+            self._delays[key] = look_up()
+        return self._delays[key]
 
     def add(
         self,

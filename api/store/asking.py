@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.review.scopes import Scope
-from api.store.models import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +13,14 @@ class Asking:
     """Whose queue it is.
 
     Attributes:
-        account: an operator's.
+        account_id: an operator's.
+        username: what she logs in with.
         scope: her rights.
         device_id: the browser she works in; None: one that is not known.
     """
 
-    account: Account
+    account_id: str
+    username: str
     scope: Scope
     device_id: str | None
 
@@ -27,7 +28,7 @@ class Asking:
         """What the queries of reviews are run with."""
         return {
             "now": now,
-            "account_id": self.account.account_id,
-            "username": self.account.username,
+            "account_id": self.account_id,
+            "username": self.username,
             "device_id": self.device_id,
         }

@@ -5,8 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    String,
+    bindparam,
+    false,
+    insert,
+    select,
+    true,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from api.review.cases import (
@@ -32,13 +45,67 @@ from api.store.models import (
     JudgementWithdrawal,
     ListRequest,
     ResolutionRecord,
+    Review,
     Subject,
 )
+from api.store.models.base import table_of
 from api.store.reexaminations import ReexaminationRepository, is_reexamination
 from api.store.rights import within
 
 CandidatePosition = tuple[datetime, str]
 """Where a page of candidates ended: `created_at` and candidate id of its last row."""
+
+# Statements that every judgement runs are made once, and over tables where no objects are wanted: to make one takes
+# longer than to run it, and objects take as long again.
+_ROW: Final = select(CandidateRecord).where(CandidateRecord.candidate_id == bindparam("candidate_id"))
+_LOCKED_ROW: Final = _ROW.with_for_update()
+_JUDGEMENTS: Final = (
+    select(JudgementRecord, JudgementWithdrawal.withdrawn_at)
+    .outerjoin(JudgementWithdrawal, JudgementWithdrawal.judgement_id == JudgementRecord.judgement_id)
+    .where(JudgementRecord.candidate_id == bindparam("candidate_id"))
+    .order_by(JudgementRecord.answered_at, JudgementRecord.judgement_id)
+)
+_SHOWN: Final = (
+    select(Review, CandidateRecord)
+    .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
+    .where(Review.review_id == bindparam("review_id"))
+    .with_for_update(of=CandidateRecord)
+)
+
+
+def _involved() -> CompoundSelect[bool, str]:
+    """Accounts that had a part in a candidate, each with whether she was told of it, or else is responsible."""
+    told, accounts, asked = table_of(Disclosure).c, table_of(Account).c, table_of(ListRequest).c
+    subjects, deployments = table_of(Subject).c, table_of(Deployment).c
+    names = [
+        subjects.requested_by_key,
+        subjects.authorised_by_key,
+        deployments.requested_by_key,
+        deployments.authorised_by_key,
+    ]
+    subject_id: BindParameter[str] = bindparam("subject_id", type_=String())
+    deployment_id: BindParameter[str] = bindparam("deployment_id", type_=String())
+    hers = (asked.subject_id == subject_id) | (asked.deployment_id == deployment_id)
+    return union_all(
+        select(true().label("told"), told.account_id).where(told.candidate_id == bindparam("candidate_id")),
+        select(false(), accounts.account_id).where(
+            subjects.subject_id == subject_id,
+            deployments.deployment_id == deployment_id,
+            accounts.username.in_(names),
+        ),
+        select(false(), asked.requested_by).where(hers),
+        select(false(), asked.ended_by).where(hers, asked.ended_by.is_not(None)),
+    )
+
+
+_INVOLVED: Final = _involved()
+_TABLE: Final = table_of(CandidateRecord)
+_CLAIM: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.candidate_id == bindparam("claimed"), _TABLE.c.claimed_at.is_(None))
+    .values(claimed_at=bindparam("now"))
+)
+_INSERT_JUDGEMENT: Final = insert(table_of(JudgementRecord))
 
 
 class CandidateRepository:
@@ -59,8 +126,13 @@ class CandidateRepository:
             candidate_id: its id.
             lock: whether nobody else may change it until this transaction ends.
         """
-        query = select(CandidateRecord).where(CandidateRecord.candidate_id == candidate_id)
-        return self._session.scalars(query.with_for_update() if lock else query).one_or_none()
+        wanted = {"candidate_id": candidate_id}
+        return self._session.scalars(_LOCKED_ROW if lock else _ROW, wanted).one_or_none()
+
+    def shown(self, review_id: str) -> tuple[Review, CandidateRecord] | None:
+        """A review and its candidate, which nobody else may change until this transaction ends."""
+        found = self._session.execute(_SHOWN, {"review_id": review_id}).one_or_none()
+        return None if found is None else (found[0], found[1])
 
     def lock(self, candidate_ids: Sequence[str]) -> Sequence[str]:
         """Those of the candidates that are there; nobody else changes them until this transaction ends."""
@@ -73,12 +145,7 @@ class CandidateRepository:
 
     def case(self, row: CandidateRecord) -> Case:
         """A candidate as the judgement machine sees it."""
-        judgements = self._session.execute(
-            select(JudgementRecord, JudgementWithdrawal.withdrawn_at)
-            .outerjoin(JudgementWithdrawal, JudgementWithdrawal.judgement_id == JudgementRecord.judgement_id)
-            .where(JudgementRecord.candidate_id == row.candidate_id)
-            .order_by(JudgementRecord.answered_at, JudgementRecord.judgement_id)
-        )
+        judgements = self._session.execute(_JUDGEMENTS, {"candidate_id": row.candidate_id})
         return Case(
             candidate_id=row.candidate_id,
             state=State(row.state),
@@ -105,25 +172,25 @@ class CandidateRepository:
         proof = judgement.proof
         if proof is None:
             raise ValueError("a judgement is kept with the assertion that proves it, or not at all")
-        self._session.add(
-            JudgementRecord(
-                judgement_id=secrets.token_hex(16),
-                candidate_id=candidate_id,
-                account_id=judgement.account_id,
-                session_id=judgement.session_id,
-                round=judgement.round,
-                answer=judgement.answer.value,
-                reason_code=judgement.reason_code,
-                reason=judgement.reason,
-                answered_at=judgement.answered_at,
-                authenticator=proof.authenticator,
-                device_id=proof.device_id,
-                statement=proof.statement,
-                statement_sha256=statement_digest(proof.statement).hex(),
-                assertion=proof.assertion,
-            )
+        self._session.execute(
+            _INSERT_JUDGEMENT,
+            {
+                "judgement_id": secrets.token_hex(16),
+                "candidate_id": candidate_id,
+                "account_id": judgement.account_id,
+                "session_id": judgement.session_id,
+                "round": judgement.round,
+                "answer": judgement.answer.value,
+                "reason_code": judgement.reason_code,
+                "reason": judgement.reason,
+                "answered_at": judgement.answered_at,
+                "authenticator": proof.authenticator,
+                "device_id": proof.device_id,
+                "statement": proof.statement,
+                "statement_sha256": statement_digest(proof.statement).hex(),
+                "assertion": proof.assertion,
+            },
         )
-        self._session.flush()
 
     def withdraw_judgement(
         self, candidate_id: str, account_id: str, reason: str | None, now: datetime
@@ -141,32 +208,18 @@ class CandidateRepository:
 
     def involvement(self, row: CandidateRecord) -> Involvement:
         """Who was told about the candidate, and who had a part in its entry or deployment."""
-        disclosed = self._session.scalars(
-            select(Disclosure.account_id).where(Disclosure.candidate_id == row.candidate_id)
-        )
-        responsible = self._session.scalars(
-            select(Account.account_id)
-            .join(Subject, Subject.subject_id == row.subject_id)
-            .join(Deployment, Deployment.deployment_id == row.deployment_id)
-            .where(
-                Account.username.in_(
-                    [
-                        Subject.requested_by_key,
-                        Subject.authorised_by_key,
-                        Deployment.requested_by_key,
-                        Deployment.authorised_by_key,
-                    ]
-                )
-            )
-        )
-        asked = self._session.execute(
-            select(ListRequest.requested_by, ListRequest.ended_by).where(
-                (ListRequest.subject_id == row.subject_id) | (ListRequest.deployment_id == row.deployment_id)
-            )
-        )
-        renewers = {account_id for pair in asked for account_id in pair if account_id is not None}
+        about = {
+            "candidate_id": row.candidate_id,
+            "subject_id": row.subject_id,
+            "deployment_id": row.deployment_id,
+        }
+        found = self._session.execute(_INVOLVED, about).all()
         before = ReexaminationRepository(self._session).involved(row) if row.is_reexamination else frozenset()
-        return Involvement(frozenset(disclosed), frozenset(responsible) | renewers, before)
+        return Involvement(
+            frozenset(account_id for told, account_id in found if told),
+            frozenset(account_id for told, account_id in found if not told),
+            before,
+        )
 
     def disclose(self, candidate_ids: Sequence[str], account_id: str, how: str, now: datetime) -> list[str]:
         """Notes that an account was told; returns those candidates it had not been told about before."""
@@ -201,16 +254,10 @@ class CandidateRepository:
         )
         self._session.flush()
 
-    def claim(self, candidate_id: str, now: datetime) -> bool:
-        """Freezes a candidate at its first claim; False when it was frozen before."""
-        claimed = self._session.scalars(
-            update(CandidateRecord)
-            .where(CandidateRecord.candidate_id == candidate_id, CandidateRecord.claimed_at.is_(None))
-            .values(claimed_at=now)
-            .returning(CandidateRecord.candidate_id)
-            .execution_options(synchronize_session=False)
-        )
-        return claimed.first() is not None
+    def claim(self, row: CandidateRecord, now: datetime) -> None:
+        """Freezes a locked candidate at its first claim; one that is frozen stays as it is."""
+        if row.claimed_at is None:
+            self._session.execute(_CLAIM, {"claimed": row.candidate_id, "now": now})
 
     def page(
         self,

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, exists, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from api.review.cases import JUDGES_NEEDED, State
 from api.store.models import CandidateRecord, JudgementRecord, Review, ReviewClaim
+from api.store.models.base import table_of
 
 _HERS: Final = -1000
 """Whoever has it open keeps it, however many others came to have it open."""
+
+
+# Statements that every look runs are made once: to make one takes longer than to run it.
+_TABLE: Final = table_of(ReviewClaim)
+_OF: Final = select(_TABLE.c.opened_at, _TABLE.c.claimed_until).where(
+    _TABLE.c.review_id == bindparam("review_id"), _TABLE.c.account_id == bindparam("account_id")
+)
+_LET_GO: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.account_id == bindparam("hers"), _TABLE.c.claimed_until > bindparam("now"))
+    .values(claimed_until=bindparam("now"))
+)
+_INSERT: Final = insert(_TABLE)
+_RENEW: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.review_id == bindparam("review"), _TABLE.c.account_id == bindparam("hers"))
+    .values(claimed_until=bindparam("until"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That somebody opened a review.
+
+    Attributes:
+        opened_at: when she first did.
+        claimed_until: how long it is hers.
+    """
+
+    opened_at: datetime
+    claimed_until: datetime
 
 
 class ClaimRepository:
@@ -21,9 +54,11 @@ class ClaimRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def of(self, review_id: str, account_id: str) -> ReviewClaim | None:
+    def of(self, review_id: str, account_id: str) -> Claim | None:
         """The account's own claim on a review, run out or not."""
-        return self._session.get(ReviewClaim, (review_id, account_id))
+        wanted = {"review_id": review_id, "account_id": account_id}
+        found = self._session.execute(_OF, wanted).one_or_none()
+        return None if found is None else Claim(*found)
 
     def take(self, review_id: str, account_id: str, now: datetime, until: datetime) -> None:
         """Claims a review for an account, anew where its claim has run out; a claim in force stays as it is.
@@ -33,18 +68,17 @@ class ClaimRepository:
         claim = self.of(review_id, account_id)
         if claim is not None and claim.claimed_until > now:
             return
-        self._session.execute(
-            update(ReviewClaim)
-            .where(ReviewClaim.account_id == account_id, ReviewClaim.claimed_until > now)
-            .values(claimed_until=now)
-        )
-        if claim is None:
-            self._session.add(
-                ReviewClaim(review_id=review_id, account_id=account_id, opened_at=now, claimed_until=until)
-            )
-        else:
-            claim.claimed_until = until
-        self._session.flush()
+        self._session.execute(_LET_GO, {"hers": account_id, "now": now})
+        if claim is not None:
+            self._session.execute(_RENEW, {"review": review_id, "hers": account_id, "until": until})
+            return
+        taken = {
+            "review_id": review_id,
+            "account_id": account_id,
+            "opened_at": now,
+            "claimed_until": until,
+        }
+        self._session.execute(_INSERT, taken)
 
 
 def has_room(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -21,7 +21,7 @@ from api.store.models import (
     Subject,
     UnderstaffedPeriod,
 )
-from api.store.reviews import ReviewRepository
+from api.store.queue import QueueRepository
 from api.store.rights import RightsRepository
 
 LOOKED_AT = 200
@@ -90,7 +90,7 @@ class DutyRepository:
 
     def waiting(self, now: datetime) -> list[Waiting]:
         """What an answer is awaited for, and who may not give it; the oldest of it."""
-        ids = [row.candidate_id for row in ReviewRepository(self._session).waiting(now, LOOKED_AT)]
+        ids = [row.candidate_id for row in QueueRepository(self._session).waiting(now, LOOKED_AT)]
         answered, barred = self._answered(ids), self._responsible(ids)
         told = select(Disclosure.candidate_id, Disclosure.account_id).where(Disclosure.candidate_id.in_(ids))
         for candidate_id, account_id in self._session.execute(told):

@@ -73,8 +73,9 @@ class Database:
         one_writer = engine.dialect.name == "sqlite"
         self._turns: AbstractContextManager[None] = Turns() if one_writer else nullcontext()
         self._writing = sessionmaker(engine, expire_on_commit=False)
+        one_moment = {_BEGIN: "DEFERRED"} if one_writer else {"isolation_level": "REPEATABLE READ"}
         self._reading = sessionmaker(
-            engine.execution_options(**{_BEGIN: "DEFERRED"}), expire_on_commit=False, autoflush=False
+            engine.execution_options(**one_moment), expire_on_commit=False, autoflush=False
         )
 
     @contextmanager

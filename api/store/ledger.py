@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, event, insert, select, update
 from sqlalchemy.orm import Session
 
 from api.ledger.chain import Entry, Happening, chained
@@ -25,9 +25,18 @@ from pipelines.events import CONFIRMED_SCHEMA, RETRACTED_SCHEMA
 _END: Final = "aiqyn_ledger_end"
 """Where a session keeps the end of the chain once it has locked it; a session of `Database` is one transaction."""
 
-_LOCKED_END: Final = select(LedgerHead.sequence, LedgerHead.entry_sha256).with_for_update()
+_WAITING: Final = "aiqyn_ledger_entries"
+"""Where it keeps entries that are not written yet."""
+
+_HEAD: Final = table_of(LedgerHead)
+_LOCKED_END: Final = select(_HEAD.c.sequence, _HEAD.c.entry_sha256).with_for_update()
 _INSERT: Final = insert(table_of(LedgerEntry))
-_MOVE_END: Final = update(table_of(LedgerHead))
+_MOVE_END: Final = update(_HEAD)
+_KEPT: Final = select(IdempotentResult).where(
+    IdempotentResult.account_id == bindparam("account_id"),
+    IdempotentResult.idempotency_key == bindparam("key"),
+)
+_KEEP: Final = insert(table_of(IdempotentResult))
 _LATER: Final = timedelta(microseconds=1)
 
 
@@ -41,22 +50,24 @@ class LedgerRepository:
         """The happening as the newest entry, in the caller's transaction.
 
         From the first entry on nobody else appends until the transaction ends, so the end of the chain is read once.
+        Entries are written together as the last thing before the commit, or never.
         """
-        end = self._session.info.get(_END) or self._session.execute(_LOCKED_END).one()
+        info = self._session.info
+        end = info.get(_END) or self._session.execute(_LOCKED_END).one()
         entry = chained(happening, end[0] + 1, end[1])
-        self._session.execute(
-            _INSERT,
+        info[_END] = entry.sequence, entry.entry_sha256
+        waiting = info.setdefault(_WAITING, [])
+        if not waiting:
+            event.listen(self._session, "before_commit", _write_waiting, once=True)
+        waiting.append(
             {
                 "sequence": entry.sequence,
                 "document": entry.document,
                 "kind": entry.kind,
                 "previous_sha256": entry.previous_sha256,
                 "entry_sha256": entry.entry_sha256,
-            },
+            }
         )
-        end = (entry.sequence, entry.entry_sha256)
-        self._session.execute(_MOVE_END, {"sequence": end[0], "entry_sha256": end[1]})
-        self._session.info[_END] = end
         return entry
 
     def take_turn(self) -> None:
@@ -78,6 +89,12 @@ class LedgerRepository:
         return [
             Entry(row.sequence, row.document, row.kind, row.previous_sha256, row.entry_sha256) for row in rows
         ]
+
+
+def _write_waiting(session: Session) -> None:
+    entries = session.info.pop(_WAITING)
+    session.execute(_INSERT, entries)
+    session.execute(_MOVE_END, {name: entries[-1][name] for name in ("sequence", "entry_sha256")})
 
 
 class OutboxRepository:
@@ -164,9 +181,8 @@ class IdempotencyRepository:
 
     def find(self, account_id: str, key: str) -> IdempotentResult | None:
         """What was answered under this key, if anything was."""
-        return self._session.get(IdempotentResult, (account_id, key))
+        return self._session.scalars(_KEPT, {"account_id": account_id, "key": key}).one_or_none()
 
-    def keep(self, result: IdempotentResult) -> None:
-        """Keeps a result in the transaction that produced it."""
-        self._session.add(result)
-        self._session.flush()
+    def keep(self, result: dict[str, Any]) -> None:
+        """Keeps a result, by its columns, in the transaction that produced it."""
+        self._session.execute(_KEEP, result)

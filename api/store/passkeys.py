@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import and_, delete, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from api.store.models import Account, Passkey, WebAuthnChallenge
+from api.store.models.base import table_of
 
 PasskeyPosition = tuple[datetime, str]
 """Where a page of passkeys ended: `created_at` and passkey id of its last row."""
+
+
+# Statements that every judgement runs are made once: to make one takes longer than to run it.
+_ACTIVE: Final = (
+    select(Passkey)
+    .where(Passkey.account_id == bindparam("account_id"), Passkey.revoked_at.is_(None))
+    .order_by(Passkey.created_at, Passkey.passkey_id)
+)
+_BY_CREDENTIAL: Final = (
+    select(Passkey).where(Passkey.credential_id == bindparam("credential_id")).with_for_update()
+)
+_ASKED: Final = (
+    select(WebAuthnChallenge).where(WebAuthnChallenge.challenge == bindparam("challenge")).with_for_update()
+)
+_CHALLENGES: Final = table_of(WebAuthnChallenge)
+_FORGET: Final = delete(_CHALLENGES).where(
+    _CHALLENGES.c.account_id == bindparam("account_id"),
+    or_(
+        _CHALLENGES.c.expires_at <= bindparam("now"),
+        and_(
+            _CHALLENGES.c.session_id == bindparam("session_id"),
+            _CHALLENGES.c.purpose == bindparam("purpose"),
+            _CHALLENGES.c.review_id.is_not_distinct_from(bindparam("review_id")),
+            _CHALLENGES.c.used_at.is_(None),
+        ),
+    ),
+)
+_KEEP: Final = insert(_CHALLENGES)
 
 
 class PasskeyRepository:
@@ -31,17 +61,11 @@ class PasskeyRepository:
 
     def active(self, account_id: str) -> Sequence[Passkey]:
         """An account's passkeys that are good, oldest first."""
-        return self._session.scalars(
-            select(Passkey)
-            .where(Passkey.account_id == account_id, Passkey.revoked_at.is_(None))
-            .order_by(Passkey.created_at, Passkey.passkey_id)
-        ).all()
+        return self._session.scalars(_ACTIVE, {"account_id": account_id}).all()
 
     def by_credential(self, credential_id: str) -> Passkey | None:
         """A passkey by its authenticator's name for it, good or revoked; locked until the transaction ends."""
-        return self._session.scalars(
-            select(Passkey).where(Passkey.credential_id == credential_id).with_for_update()
-        ).one_or_none()
+        return self._session.scalars(_BY_CREDENTIAL, {"credential_id": credential_id}).one_or_none()
 
     def page(self, after: PasskeyPosition | None, limit: int) -> Sequence[Passkey]:
         """Everybody's passkeys, revoked ones too, oldest first."""
@@ -64,23 +88,19 @@ class PasskeyRepository:
         The account's challenges whose time is over go: a used one has done its work, and is told from an unknown
         one by nobody.
         """
-        earlier = (
-            WebAuthnChallenge.session_id == challenge.session_id,
-            WebAuthnChallenge.purpose == challenge.purpose,
-            WebAuthnChallenge.review_id.is_not_distinct_from(challenge.review_id),
-            WebAuthnChallenge.used_at.is_(None),
-        )
         self._session.execute(
-            delete(WebAuthnChallenge).where(
-                WebAuthnChallenge.account_id == challenge.account_id,
-                or_(WebAuthnChallenge.expires_at <= challenge.issued_at, and_(*earlier)),
-            )
+            _FORGET,
+            {
+                "account_id": challenge.account_id,
+                "session_id": challenge.session_id,
+                "purpose": challenge.purpose,
+                "review_id": challenge.review_id,
+                "now": challenge.issued_at,
+            },
         )
-        self._session.add(challenge)
-        self._session.flush()
+        values = {column.name: getattr(challenge, column.name) for column in _CHALLENGES.columns}
+        self._session.execute(_KEEP, values)
 
     def asked(self, challenge: str) -> WebAuthnChallenge | None:
         """A challenge as it was issued, used or not; locked until the transaction ends."""
-        return self._session.scalars(
-            select(WebAuthnChallenge).where(WebAuthnChallenge.challenge == challenge).with_for_update()
-        ).one_or_none()
+        return self._session.scalars(_ASKED, {"challenge": challenge}).one_or_none()

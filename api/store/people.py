@@ -97,15 +97,6 @@ class PeopleRepository:
         self._session.add(login)
         self._session.flush()
 
-    def by_token(self, token_sha256: str) -> tuple[LoginSession, Account] | None:
-        """The login a token belongs to, and its account."""
-        row = self._session.execute(
-            select(LoginSession, Account)
-            .join(Account, Account.account_id == LoginSession.account_id)
-            .where(LoginSession.token_sha256 == token_sha256)
-        ).one_or_none()
-        return None if row is None else (row[0], row[1])
-
     def revoke(self, account_id: str, now: datetime, *, session_id: str | None = None) -> int:
         """Ends one login of an account, or all of them; says how many were open."""
         statement = update(LoginSession).where(

@@ -8,63 +8,45 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
-    Select,
-    String,
     bindparam,
     delete,
     exists,
-    func,
     insert,
-    or_,
     select,
-    text,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
-from api.review.scopes import Scope
 from api.review.statement import presentation_document
-from api.store.asking import Asking
-from api.store.claims import has_room
 from api.store.models import (
     CandidateRecord,
-    Deployment,
-    Disclosure,
-    JudgementRecord,
-    ListRequest,
     PresentedEvidence,
     Review,
     ReviewListing,
-    Subject,
     SubjectReference,
 )
-from api.store.models.base import UtcDateTime, table_of
-from api.store.models.reviews import WAITING
-from api.store.reexaminations import is_reexamination, not_judged_before
-from api.store.rights import within
+from api.store.models.base import table_of
 
-QueuePosition = tuple[datetime, str]
-"""Where a page of the queue ended: `queued_at` and review id of its last row."""
-
-
-_PLACE: Final = (CandidateRecord.queued_at, CandidateRecord.review_id)
-
+_ROWS: Final = select(Review).where(Review.review_id.in_(bindparam("review_ids", expanding=True)))
+_REFERENCES: Final = table_of(SubjectReference)
+_PORTRAITS: Final = select(_REFERENCES.c.reference_id, _REFERENCES.c.portrait_sealed).where(
+    _REFERENCES.c.reference_id.in_(bindparam("reference_ids", expanding=True))
+)
+_EVIDENCE: Final = table_of(PresentedEvidence)
 _PICTURES: Final = (
     select(
-        PresentedEvidence.review_id,
-        PresentedEvidence.evidence_id,
-        PresentedEvidence.shown_from,
-        PresentedEvidence.kind,
-        PresentedEvidence.width,
-        PresentedEvidence.height,
-        PresentedEvidence.sealed,
-        PresentedEvidence.reference_id,
+        _EVIDENCE.c.review_id,
+        _EVIDENCE.c.evidence_id,
+        _EVIDENCE.c.shown_from,
+        _EVIDENCE.c.kind,
+        _EVIDENCE.c.width,
+        _EVIDENCE.c.height,
+        _EVIDENCE.c.sealed,
+        _EVIDENCE.c.reference_id,
     )
-    .where(PresentedEvidence.review_id.in_(bindparam("review_ids", expanding=True)))
-    .order_by(PresentedEvidence.position)
+    .where(_EVIDENCE.c.review_id.in_(bindparam("review_ids", expanding=True)))
+    .order_by(_EVIDENCE.c.position)
 )
 """Columns: objects of so many rows would take as long again. Made once, as `_OPEN_FOR`."""
 
@@ -79,12 +61,7 @@ class ReviewRepository:
         """Keeps a presentation of a candidate that has none."""
         self._session.execute(insert(table_of(Review)), [review_values(candidate_id, shown)])
         self._session.execute(insert(table_of(PresentedEvidence)), picture_values(shown))
-        self._session.execute(
-            update(CandidateRecord)
-            .where(CandidateRecord.candidate_id == candidate_id)
-            .values(queued_at=shown.queued_at, review_id=shown.review_id)
-            .execution_options(synchronize_session=False)
-        )
+        self._place(candidate_id, shown)
 
     def add_clip(self, review: Review, clip: Picture) -> None:
         """Adds a clip to a presentation that stays as it is otherwise."""
@@ -114,16 +91,36 @@ class ReviewRepository:
         )
         return {row.kind: str(row.sealed["sha256_sealed"]) for row in rows if row.sealed}
 
-    def forget(self, candidate_id: str) -> None:
-        """Takes away the presentation of a candidate, to make room for another."""
-        review_ids = select(Review.review_id).where(Review.candidate_id == candidate_id)
+    def replace(self, earlier: Review, shown: Presentation) -> None:
+        """Puts another presentation in the place of one that was listed to nobody; its own row stays.
+
+        Who is about to list it waits for that row, and lists what is there then.
+        """
         for table in (PresentedEvidence, ReviewListing):
-            self._session.execute(delete(table).where(table.review_id.in_(review_ids)))
-        self._session.execute(delete(Review).where(Review.candidate_id == candidate_id))
+            self._session.execute(delete(table).where(table.review_id == earlier.review_id))
+        values = review_values(earlier.candidate_id, shown)
+        self._session.execute(
+            update(table_of(Review)).where(Review.review_id == earlier.review_id).values(values)
+        )
+        self._session.execute(insert(table_of(PresentedEvidence)), picture_values(shown))
+        self._place(earlier.candidate_id, shown)
+
+    def _place(self, candidate_id: str, shown: Presentation) -> None:
+        self._session.execute(
+            update(CandidateRecord)
+            .where(CandidateRecord.candidate_id == candidate_id)
+            .values(queued_at=shown.queued_at, review_id=shown.review_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def row(self, review_id: str) -> Review | None:
         """The review's own row."""
-        return self._session.get(Review, review_id)
+        return self._session.scalars(_ROWS, {"review_ids": [review_id]}).one_or_none()
+
+    def rows(self, review_ids: Sequence[str]) -> list[Review]:
+        """The rows of reviews that are there, in the order asked for."""
+        found = {row.review_id: row for row in self._session.scalars(_ROWS, {"review_ids": list(review_ids)})}
+        return [found[review_id] for review_id in review_ids if review_id in found]
 
     def bring_forward(self, review: Review, queued_at: datetime) -> None:
         """Lets a review enter the queue sooner; where it would have been later already, nothing changes."""
@@ -175,53 +172,19 @@ class ReviewRepository:
         """What a review shows as its judges sign it: as at the first claim, or as now."""
         shown = self.load([review], now)[0]
         wanted = [picture.source.reference_id for picture in shown.references]
-        rows = self._session.execute(
-            select(SubjectReference.reference_id, SubjectReference.portrait_sealed).where(
-                SubjectReference.reference_id.in_(wanted)
-            )
-        )
+        rows = self._session.execute(_PORTRAITS, {"reference_ids": wanted})
         portraits = {
             reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows.all()
         }
         return presentation_document(shown, portraits)
 
-    def open_for(
-        self, asking: Asking, now: datetime, after: QueuePosition | None, limit: int
-    ) -> Sequence[Review]:
-        """Reviews she may answer now, oldest first.
-
-        Nothing but age orders them; what is left out is what she answered, was told about, had a part in
-        listing, was answered in this browser, or has no right to, and what as many others have open as it needs judges.
-
-        Args:
-            asking: an operator.
-            now: reviews queued later are not there yet.
-            after: where the page before ended.
-            limit: rows at most.
-        """
-        query = _open_within(asking.scope).order_by(*_PLACE).limit(limit)
-        if after is not None:
-            query = query.where(tuple_(*_PLACE) > tuple_(*after))
-        return self._session.scalars(query, asking.bound(now)).all()
-
-    def waiting(self, now: datetime, limit: int) -> Sequence[Review]:
-        """Reviews of real candidates an answer is awaited for, whoever may give it, oldest first."""
-        real = _answerable().where(CandidateRecord.control_id.is_(None)).order_by(*_PLACE).limit(limit)
-        return self._session.scalars(real, {"now": now}).all()
-
-    def is_open_for(self, asking: Asking, review_id: str, now: datetime) -> bool:
-        """Whether she may answer this review now."""
-        query = _open_within(asking.scope).where(Review.review_id == review_id)
-        return self._session.scalars(query, asking.bound(now)).first() is not None
-
-    def lock(self, review_ids: Collection[str]) -> None:
-        """Lets nobody revise the candidates of these reviews until this transaction ends."""
+    def lock(self, candidate_ids: Collection[str]) -> None:
+        """Lets nobody list the reviews of these candidates until this transaction ends: what is changed is not shown."""
         self._session.scalars(
-            select(CandidateRecord.candidate_id)
-            .join(Review, Review.candidate_id == CandidateRecord.candidate_id)
-            .where(Review.review_id.in_(review_ids))
-            .order_by(CandidateRecord.candidate_id)  # so that two listings never wait for each other
-            .with_for_update(of=CandidateRecord)
+            select(Review.review_id)
+            .where(Review.candidate_id.in_(candidate_ids))
+            .order_by(Review.review_id)  # as they are listed, so that the two never wait for each other
+            .with_for_update()
         ).all()
 
     def with_clip(self, camera_id: str, limit: int) -> list[bool]:
@@ -239,30 +202,6 @@ class ReviewRepository:
             .limit(limit)
         )
         return list(self._session.scalars(query))
-
-    def was_listed(self, review_id: str) -> bool:
-        """Whether some operator has had the review in her list."""
-        query = select(ReviewListing.review_id).where(ReviewListing.review_id == review_id)
-        return self._session.scalars(query.limit(1)).first() is not None
-
-    def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
-        """Those of the reviews never listed to the account before, in their order."""
-        known = set(
-            self._session.scalars(
-                select(ReviewListing.review_id).where(
-                    ReviewListing.account_id == account_id, ReviewListing.review_id.in_(review_ids)
-                )
-            )
-        )
-        return [review_id for review_id in review_ids if review_id not in known]
-
-    def note_listed(self, account_id: str, review_ids: Sequence[str], now: datetime) -> None:
-        """Notes that reviews were listed to the account."""
-        self._session.add_all(
-            ReviewListing(review_id=review_id, account_id=account_id, listed_at=now)
-            for review_id in review_ids
-        )
-        self._session.flush()
 
 
 def review_values(candidate_id: str, shown: Presentation) -> dict[str, Any]:
@@ -297,70 +236,6 @@ def picture_values(shown: Presentation) -> list[dict[str, Any]]:
         }
         for position, picture in enumerate(shown.pictures)
     ]
-
-
-def _answerable() -> Select[Review]:
-    """Reviews an answer is awaited for at `:now`."""
-    now = bindparam("now", type_=UtcDateTime())
-    return (
-        select(Review)
-        .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
-        .join(Subject, Subject.subject_id == CandidateRecord.subject_id)
-        .join(Deployment, Deployment.deployment_id == CandidateRecord.deployment_id)
-        .where(
-            text(f"candidates.{WAITING}"),  # literally: else the index of what waits is not used
-            # In this form as PostgreSQL, which knows that nearly all candidates ever stored are over, would else expect a
-            # handful, read all that wait and sort them, instead of the first few in the order of what waits.
-            func.coalesce(CandidateRecord.expires_at, CandidateRecord.expires_at) > now,
-            CandidateRecord.queued_at <= now,
-            # Nobody judges for an entry that has left its list: nothing could come of it. What was done while
-            # it was on it can be looked at again.
-            Subject.removed_at.is_(None),
-            or_(Subject.expires_at > now, is_reexamination()),
-        )
-    )
-
-
-def _open_within(scope: Scope) -> Select[Review]:
-    if scope.is_whole:
-        return _OPEN_FOR
-    return _OPEN_FOR.where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
-
-
-def _uninvolved() -> list[ColumnElement[bool]]:
-    """Conditions on reviews: the account `:account_id`, called `:username`, in `:device_id` had no part in them."""
-    account_id, username = bindparam("account_id", type_=String()), bindparam("username", type_=String())
-    device_id = bindparam("device_id", type_=String())
-    answered = exists().where(
-        JudgementRecord.candidate_id == Review.candidate_id,
-        or_(JudgementRecord.account_id == account_id, JudgementRecord.device_id == device_id),
-    )
-    told = exists().where(Disclosure.candidate_id == Review.candidate_id, Disclosure.account_id == account_id)
-    # A renewal has a requester and an authoriser of its own. Not correlated: an operator hardly ever has any.
-    hers = (ListRequest.requested_by == account_id) | (ListRequest.ended_by == account_id)
-    subjects = select(ListRequest.subject_id).where(hers, ListRequest.subject_id.is_not(None))
-    deployments = select(ListRequest.deployment_id).where(hers, ListRequest.deployment_id.is_not(None))
-    return [
-        ~answered,
-        ~told,
-        not_judged_before(account_id),
-        has_room(account_id, bindparam("now", type_=UtcDateTime())),
-        CandidateRecord.subject_id.not_in(subjects),
-        CandidateRecord.deployment_id.not_in(deployments),
-        Subject.requested_by_key != username,
-        Subject.authorised_by_key != username,
-        Deployment.requested_by_key != username,
-        Deployment.authorised_by_key != username,
-    ]
-
-
-def open_for_anybody() -> Select[Review]:
-    """Reviews whoever asks may answer, whatever her rights."""
-    return _answerable().where(*_uninvolved())
-
-
-_OPEN_FOR: Final = open_for_anybody()
-"""Made once: to make it takes longer than to run it."""
 
 
 def _is_shown(evidence: PresentedEvidence, at: datetime) -> bool:

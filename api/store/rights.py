@@ -5,8 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, delete, false, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    and_,
+    bindparam,
+    delete,
+    false,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.review.scopes import Right, Scope
@@ -14,6 +25,13 @@ from api.store.models import CameraGroup, CameraGroupMember, Grant
 
 GrantTerms = tuple[str | None, str | None]
 """Watchlist and camera group of one right; None: all of them."""
+
+_GRANTS: Final = (
+    select(Grant.grant_id, Grant.watchlist_id, Grant.camera_group_id, CameraGroupMember.camera_id)
+    .outerjoin(CameraGroupMember, CameraGroupMember.camera_group_id == Grant.camera_group_id)
+    .where(Grant.account_id == bindparam("account_id"))
+    .order_by(Grant.grant_id)
+)
 
 
 def within(
@@ -63,6 +81,23 @@ def _covers(
     return and_(*parts)
 
 
+def scope_from(grants: Iterable[Sequence[Any]]) -> Scope:
+    """Rights by their rows: grant, watchlist, camera group and one of its cameras."""
+    cameras: dict[str, set[str]] = {}
+    named: dict[str, GrantTerms] = {}
+    for grant_id, watchlist_id, group_id, camera_id in grants:
+        named[grant_id] = watchlist_id, group_id
+        members = cameras.setdefault(grant_id, set())
+        if camera_id is not None:
+            members.add(camera_id)
+    return Scope(
+        tuple(
+            Right(watchlist_id, None if group_id is None else frozenset(cameras[grant_id]))
+            for grant_id, (watchlist_id, group_id) in named.items()
+        )
+    )
+
+
 class RightsRepository:
     """Finds and keeps rights and camera groups."""
 
@@ -71,24 +106,7 @@ class RightsRepository:
 
     def scope_of(self, account_id: str) -> Scope:
         """All rights of an account, groups taken apart into their cameras as they are now."""
-        rows = self._session.execute(
-            select(Grant.grant_id, Grant.watchlist_id, Grant.camera_group_id, CameraGroupMember.camera_id)
-            .outerjoin(CameraGroupMember, CameraGroupMember.camera_group_id == Grant.camera_group_id)
-            .where(Grant.account_id == account_id)
-            .order_by(Grant.grant_id)
-        ).all()
-        cameras: dict[str, set[str]] = {}
-        for grant_id, _, _, camera_id in rows:
-            members = cameras.setdefault(grant_id, set())
-            if camera_id is not None:
-                members.add(camera_id)
-        named = {row.grant_id: (row.watchlist_id, row.camera_group_id) for row in rows}
-        return Scope(
-            tuple(
-                Right(watchlist_id, None if group_id is None else frozenset(cameras[grant_id]))
-                for grant_id, (watchlist_id, group_id) in named.items()
-            )
-        )
+        return scope_from(self._session.execute(_GRANTS, {"account_id": account_id}).all())
 
     def grants(self, account_id: str) -> Sequence[Grant]:
         """The rights of an account as they were given."""

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
 from api.store.models import Account, CandidateRecord
-from api.store.reviews import open_for_anybody
+from api.store.queue import open_for_anybody
 from bench import postgres
 from bench.acceptance.programs import usual_server
 from bench.api_site import StoreSize, filled_site

@@ -11,7 +11,7 @@ from sqlalchemy import true
 
 from api.review import guards
 from api.review.policies import ReviewPolicy
-from api.store import reviews as review_store
+from api.store import queue as queue_store
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import seed
 
@@ -171,7 +171,7 @@ def test_a_build_that_does_not_ask_for_a_look_is_caught(
 def test_a_build_without_claims_is_caught(
     clients: Clients, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review_store, "has_room", lambda *_: true())
-    monkeypatch.setattr(review_store, "_OPEN_FOR", review_store.open_for_anybody())
+    monkeypatch.setattr(queue_store, "has_room", lambda *_: true())
+    monkeypatch.setattr(queue_store, "_OPEN_FOR", queue_store.open_for_anybody())
     with pytest.raises(AssertionError):
         test_two_may_have_it_open_and_a_third_works_on_something_else(clients, clock)

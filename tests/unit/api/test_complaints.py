@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.review.cases import Role
 from api.review.policies import ReviewPolicy
-from api.store import reviews as review_store
+from api.store import queue as queue_store
 from api.store.models import LedgerEntry, LegalHold
 from tests.api_client import Clients, FakeChance, FakeClock, Person
 from tests.seeds import CAMERA, add_account, seed
@@ -118,8 +118,8 @@ def test_a_first_judge_is_refused_even_where_the_list_forgets(
 ) -> None:
     filed(clients.login("saule"), candidate_id=confirmed)
     clients.seeded.services.after.reexaminer.run_once()
-    monkeypatch.setattr("api.store.reviews.not_judged_before", lambda _: true())
-    monkeypatch.setattr(review_store, "_OPEN_FOR", review_store.open_for_anybody())
+    monkeypatch.setattr("api.store.queue.not_judged_before", lambda _: true())
+    monkeypatch.setattr(queue_store, "_OPEN_FOR", queue_store.open_for_anybody())
     aigul = clients.login("aigul")
     (review,) = aigul.queue()
     assert aigul.answer(review["review_id"], "same_person").json()["code"] == "judged_before"

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from api.review import guards, machine
 from api.store import candidates as candidate_store
-from api.store import reviews as review_store
+from api.store import queue as queue_store
 from tests.desk_sequences import SETTINGS, bench, sequences
 from tests.unguarded import open_unguarded_database
 
@@ -42,7 +42,7 @@ def _again(patch: pytest.MonkeyPatch) -> None:
 
 def _involved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guards, "check_uninvolved", lambda _judge, _involvement: None)
-    patch.setattr(review_store, "_OPEN_FOR", review_store._answerable())  # her list would not show it to her
+    patch.setattr(queue_store, "_OPEN_FOR", queue_store._answerable())  # her list would not show it to her
 
 
 def _without_a_look(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import true
 
 from api import approvals, throttle
 from api.review.scopes import Scope
-from api.store import candidates, reviews
+from api.store import candidates, queue
 from api.store.logins import LoginRepository
 from api.throttle import LoginThrottle
 from tests.api_client import Clients, FakeClock
@@ -42,8 +42,11 @@ def judging_within_rights(clients: Clients) -> None:
 
 
 def unfiltered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in (reviews, candidates):
+    for place in (queue, candidates):
         monkeypatch.setattr(place, "within", lambda *_: true())
+    monkeypatch.setattr(
+        queue, "_OPEN_FOR", queue.open_for_anybody()
+    )  # statements of before are not used again
 
 
 def used_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from api.intake import Intake, Taken
 from api.review.cases import State
+from api.store.listings import ListingRepository
 from api.store.models import CandidateRecord, LedgerEntry, PresentedEvidence, Review
 from api.store.reviews import ReviewRepository
 from pipelines.events import Candidate
@@ -230,7 +231,7 @@ def test_a_listing_and_a_withdrawal_at_once_exclude_each_other(clients: Clients)
 def test_an_intake_that_forgets_what_was_listed_is_caught(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ReviewRepository, "was_listed", lambda *_: False)
+    monkeypatch.setattr(ListingRepository, "was_listed", lambda *_: False)
     with pytest.raises(AssertionError):
         test_what_was_listed_keeps_time_pictures_and_addresses(clients)
 
