@@ -258,8 +258,7 @@ class SharedCounters:
         """Counts what the ring holds and nobody will take any more; for when no matching process is there.
 
         Args:
-            published: `FrameRing.published`.
-            images: `FrameRing.published_images`.
+            published, images: `FrameRing.newest()`.
             reason: what becomes of those with pixels; the others are gated.
 
         Returns:

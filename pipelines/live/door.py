@@ -186,7 +186,7 @@ class _DoorSource(RingSource):
 def _settled(descriptors: RingDescriptors, before: SessionCounts) -> FrameAccounting:
     ring, counters = FrameRing(descriptors.ring), SharedCounters.attach(descriptors.counters)
     try:
-        counters.settle_ring(ring.published, ring.published_images, DropReason.STOPPED)
+        counters.settle_ring(*ring.newest(), DropReason.STOPPED)
         return account(counters.decoder, counters.matcher, before)
     finally:
         ring.close()

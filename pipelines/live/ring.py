@@ -165,16 +165,20 @@ class FrameRing:
         """Number of the newest frame."""
         return self.memory.load_word(_PUBLISHED_AT)
 
-    @property
-    def published_images(self) -> int:
-        """How many of the frames published have pixels."""
-        published = self.published
-        if not published:
-            return 0
-        mark = self.entry(published)
-        if mark is None:
-            raise RingError("the newest frame of a ring is not there")
-        return mark.images
+    def newest(self) -> tuple[int, int]:
+        """Number of the newest frame, and how many up to it have pixels: of one moment, whatever is written meanwhile.
+
+        Raises:
+            RingError: it is not there.
+        """
+        for _ in range(ENTRIES):
+            published = self.published
+            if not published:
+                return 0, 0
+            mark = self.entry(published)
+            if mark is not None:  # else later ones came so fast that one has its place
+                return published, mark.images
+        raise RingError("the newest frame of a ring is not there")
 
     @property
     def taken(self) -> int:

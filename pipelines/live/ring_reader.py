@@ -81,7 +81,7 @@ class RingReader:
         self._counts = counters.matcher
         self._before = self._counts.session
         # What was published before us, and how many of that with pixels; None once it was passed.
-        self._before_us: tuple[int, int] | None = (ring.published, ring.published_images)
+        self._before_us: tuple[int, int] | None = ring.newest()
         self._writing = threading.Lock()
         ring.tell_taken(self._counts.position, self._counts.images)
 

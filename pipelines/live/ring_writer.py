@@ -19,7 +19,7 @@ class RingWriter:
         self._ready = descriptors.ready
         self._lossless = lossless
         self._number = self.ring.published
-        self._images = self.ring.published_images
+        _, self._images = self.ring.newest()
 
     @property
     def newest(self) -> FrameMark | None:

@@ -12,7 +12,9 @@ import pytest
 
 from pipelines.accounting import FrameAccounting
 from pipelines.live.counters import DropReason, SharedCounters
+from pipelines.live.memory import RingError
 from pipelines.live.ring import FrameRing, RingDescriptors
+from pipelines.live.ring_reader import RingReader
 from pipelines.live.ring_source import RingSource
 from pipelines.live.ring_writer import RingWriter
 from tests.unit.pipelines.live import ring_children
@@ -143,7 +145,7 @@ def test_a_reader_killed_at_random_is_followed_by_one_that_goes_on(
             lost = counters.settle_matcher()
             assert lost <= 1, "one frame at most is in a reader's hands"
             died += lost
-        counters.settle_ring(writer.ring.published, writer.ring.published_images, DropReason.MATCHER_AWAY)
+        counters.settle_ring(*writer.ring.newest(), DropReason.MATCHER_AWAY)
         accounting = counters.accounting()
     writer.close()
     assert accounting.read == images
@@ -155,6 +157,58 @@ def test_a_reader_killed_at_random_is_followed_by_one_that_goes_on(
     else:
         assert accounting.dropped["overtaken"] > 0
         assert accounting.dropped["matcher_away"] > 0
+
+
+class WrittenMeanwhile(FrameRing):
+    """A ring to which a frame comes each time somebody has just asked for its newest."""
+
+    def __init__(self, descriptors: RingDescriptors) -> None:
+        super().__init__(descriptors.ring)
+        self._writer = RingWriter(descriptors, lossless=False)
+        self._written = 0
+        self._write()
+
+    def _write(self) -> None:
+        self._writer.write(
+            picture_of(0), frame_index=self._written, pts_seconds=float(self._written), captured_seconds=1.0
+        )
+        self._written += 1
+
+    @property
+    def published(self) -> int:
+        number = super().published
+        self._write()
+        return number
+
+    def close(self) -> None:
+        self._writer.close()
+        super().close()
+
+
+def assert_a_reader_begins_while_frames_come(descriptors: RingDescriptors) -> None:
+    with counters_of(descriptors) as counters:
+        ring = WrittenMeanwhile(descriptors)
+        reader = RingReader(ring, counters, descriptors, lossless=False)
+        picture = reader.take()
+        assert picture is not None
+        ring.close()
+        assert sum(reader.counts.dropped) + reader.counts.taken == picture.mark.number
+
+
+def test_a_reader_begins_while_frames_come(descriptors: RingDescriptors) -> None:
+    assert_a_reader_begins_while_frames_come(descriptors)
+
+
+def test_a_beginning_of_two_moments_is_caught(
+    descriptors: RingDescriptors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_two_moments(ring: FrameRing) -> tuple[int, int]:
+        number, mark = ring.published, ring.entry(ring.published)
+        return number, mark.images if mark else 0
+
+    monkeypatch.setattr(FrameRing, "newest", of_two_moments)
+    with pytest.raises(RingError, match="do not follow"):
+        assert_a_reader_begins_while_frames_come(descriptors)
 
 
 def test_both_sides_at_once(descriptors: RingDescriptors) -> None:
@@ -175,7 +229,7 @@ def test_both_sides_at_once(descriptors: RingDescriptors) -> None:
                 reader.wait()
             counters.settle_decoder(ring.published)
             counters.settle_matcher()
-        counters.settle_ring(ring.published, ring.published_images, DropReason.STOPPED)
+        counters.settle_ring(*ring.newest(), DropReason.STOPPED)
         accounting = counters.accounting()
         assert accounting.read == counters.decoder.read > 0
         assert accounting.inferred > 0
