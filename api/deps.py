@@ -95,7 +95,7 @@ class Asks(HTTPBearer):
         if not self._newcomers:
             check_may_work(principal)
         if self._roles is not None:
-            _check_role(principal, self._roles)
+            check_role(principal, self._roles)
         return principal
 
 
@@ -134,7 +134,3 @@ async def idempotency_key(
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="rows at most")]
 Cursor = Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before")]
-
-
-def _check_role(principal: Principal, roles: frozenset[Role]) -> None:
-    check_role(principal, roles)

@@ -122,9 +122,8 @@ class ReviewDesk:
                 return reviews.load(reviews.rows(review_ids), now)
         kept = self._list(principal, fresh, now)
         gone = set(fresh) - set(kept)
-        with (
-            self._database.read() as session
-        ):  # as it is from its listing on, and not as it was when it was found
+        # Read anew: as it is from its listing on, and not as it was when it was found.
+        with self._database.read() as session:
             reviews = ReviewRepository(session)
             return reviews.load(reviews.rows([one for one in review_ids if one not in gone]), now)
 

@@ -22,9 +22,8 @@ _SPARE: Final = 2
 """Requests worked on at once, beyond one for each processor, while others wait for database or disk. With many more,
 threads take the interpreter from each other, and all are late; those that wait keep their order."""
 
-_AT_ONCE: Final[RunVar[CapacityLimiter]] = RunVar(
-    "aiqyn_requests_at_once"
-)  # of an event loop: it knows no other
+_AT_ONCE: Final[RunVar[CapacityLimiter]] = RunVar("aiqyn_requests_at_once")
+"""One for each event loop: a limiter knows no other."""
 
 _Given = ParamSpec("_Given")
 _Got = TypeVar("_Got")

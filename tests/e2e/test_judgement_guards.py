@@ -209,7 +209,7 @@ def involvement_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def any_role_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guards, "check_role", lambda _role: None)
-    monkeypatch.setattr("api.deps._check_role", lambda _principal, _roles: None)
+    monkeypatch.setattr("api.deps.check_role", lambda _principal, _roles: None)
 
 
 def the_ended_is_open(monkeypatch: pytest.MonkeyPatch) -> None:

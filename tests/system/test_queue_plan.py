@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from api.store.models import Account, CandidateRecord
-from api.store.queue import open_for_anybody
+from api.review.scopes import Right, Scope
+from api.store.asking import Asking
+from api.store.models import Account
+from api.store.queue import QueueRepository
 from bench import postgres
 from bench.acceptance.programs import usual_server
 from bench.api_site import StoreSize, filled_site
@@ -30,7 +32,8 @@ def test_a_queue_page_reads_what_waits_in_its_order(tmp_path: Path) -> None:
     with postgres.running() as url, filled_site(tmp_path, usual_server(), SIZE, url):
         plan = explained(url)
     assert "Index Scan using ix_candidates_waiting" in plan
-    assert "Sort Key" not in plan
+    assert "Seq Scan on candidates" not in plan
+    assert "Seq Scan on reviews" not in plan
 
 
 def explained(url: str) -> str:
@@ -43,15 +46,9 @@ def explained(url: str) -> str:
 
     with Session(engine) as session:
         account_id, username = session.query(Account.account_id, Account.username).limit(1).one()
-        asked = {
-            "now": datetime.now(UTC),
-            "account_id": account_id,
-            "username": username,
-            "device_id": "none",
-        }
+        asking = Asking(account_id, username, Scope((Right(),)), "none")
         event.listen(engine, "before_cursor_execute", keep)
-        in_order = open_for_anybody().order_by(CandidateRecord.queued_at, CandidateRecord.review_id)
-        page = session.scalars(in_order.limit(PAGE), asked).all()
+        page = QueueRepository(session).open_for(asking, datetime.now(UTC), None, PAGE)
         event.remove(engine, "before_cursor_execute", keep)
         assert len(page) == PAGE
         statement, parameters = found[-1]

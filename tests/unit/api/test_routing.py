@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
 
-from api.routing import _run_through, api_router, in_the_same_thread
+from api.routing import OneThreadRoute, _run_through, api_router, in_the_same_thread
 
 
 class Told(BaseModel):
@@ -90,10 +90,31 @@ def test_a_body_is_there_when_the_thread_begins() -> None:
     assert wrong.status_code == 422
 
 
-def test_no_more_are_worked_on_at_once_than_processors_and_two() -> None:
-    answers = asked(*[("GET", "/crowd", None)] * 24)
+def assert_few_are_worked_on_at_once() -> None:
+    CROWD.most = 0
+    answers = asked(*[("GET", "/crowd", None)] * ((os.cpu_count() or 1) + 12))
     assert {answer.status_code for answer in answers} == {200}
     assert 1 < CROWD.most <= (os.cpu_count() or 1) + 2
+
+
+def test_no_more_are_worked_on_at_once_than_processors_and_two() -> None:
+    assert_few_are_worked_on_at_once()
+
+
+def test_a_service_without_that_limit_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routing._at_once", lambda: None)
+    with pytest.raises(AssertionError):
+        assert_few_are_worked_on_at_once()
+
+
+def test_a_body_that_breaks_off_is_no_fault_of_the_service() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    route = OneThreadRoute("/told", told, methods=["POST"])
+    request = Request({"type": "http", "method": "POST", "headers": [], "path": "/told"}, receive)
+    with pytest.raises(HTTPException, match="broke off"):
+        asyncio.run(route.get_route_handler()(request))
 
 
 def test_a_route_that_would_wait_fails_at_once() -> None:
