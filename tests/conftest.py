@@ -4,6 +4,7 @@
 - `evaldata` tests skip where `AIQYN_EVAL_DATA` names no folder.
 - `models` tests skip where the weights cache lacks what they need: `models("centerface")` names ids,
   bare `models` means all that the default pipeline uses.
+- What Hypothesis finds does not depend on how busy the machine is: no draw and no example is too slow.
 - With `AIQYN_SKIPS_FAIL` set, a skip is a failure that gives the reason of the skip; only where there is no
   evaluation data at all (the variable is not set) may `evaldata` tests skip, by name.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 EVAL_DATA = "AIQYN_EVAL_DATA"
 SKIPS_FAIL = "AIQYN_SKIPS_FAIL"
@@ -27,6 +29,11 @@ NO_EVAL_DATA = f"{EVAL_DATA} is not set: no evaluation data here"
 def eval_data() -> Path:
     """The folder with the evaluation data; tests that use it are marked `evaldata`."""
     return Path(os.environ[EVAL_DATA])
+
+
+def pytest_configure() -> None:
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
