@@ -32,6 +32,9 @@ SOCKET_PATH_LIMIT_BYTES = 107
 
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 15.0
+LOCK_TIMEOUT_SECONDS = 3.0
+"""The server of a killed process ends with it, but not in the same moment: a restart finds it still going."""
+
 POLL_SECONDS = 0.02
 ADDRESS_FILE = "address"
 LOG_FILE = "redis.log"
@@ -168,15 +171,20 @@ class EmbeddedRedis:
         """The lock is inherited by the server, so that it holds as long as the server lives."""
         handle = os.open(self._folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         lock = os.fdopen(handle, "wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise BusError(
-                f"{self._folder}: another embedded Redis runs on this data folder; stop it or name another "
-                "paths.data_dir"
-            ) from error
-        return lock
+        deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if isinstance(error, BlockingIOError) and time.monotonic() < deadline:
+                    time.sleep(POLL_SECONDS)
+                    continue
+                lock.close()
+                raise BusError(
+                    f"{self._folder}: another embedded Redis runs on this data folder; stop it or name another "
+                    "paths.data_dir"
+                ) from error
+            return lock
 
     def _clear_after_kill(self) -> None:
         """Removes what a killed process could not; with the lock held, nobody uses it any more."""

@@ -157,6 +157,18 @@ class TestItsEnd:
         with EmbeddedRedis(redis_program, tmp_path / "data"):
             pass
 
+    def test_a_start_waits_for_the_server_of_a_killed_process_to_go(
+        self, redis_program: RedisServer, tmp_path: Path
+    ) -> None:
+        (tmp_path / "redis").mkdir(mode=0o700)
+        holder = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); time.sleep(1)"
+        command = [sys.executable, "-c", holder, str(tmp_path / "redis" / "lock")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as going:
+            assert going.stdout is not None
+            going.stdout.readline()
+            with EmbeddedRedis(redis_program, tmp_path) as server:
+                assert server.pid is not None
+
 
 class TestWhatStopsIt:
     def test_a_program_that_is_no_redis(self, tmp_path: Path) -> None:
@@ -265,7 +277,10 @@ def _listening_tcp(pid: int | None) -> list[str]:
     """TCP sockets in the state LISTEN (0A) among the open files of a process."""
     inodes = set()
     for handle in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(handle.readlink())
+        try:
+            target = str(handle.readlink())
+        except FileNotFoundError:
+            continue  # closed since the folder was read: the server closes the connection of its start
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     rows = [
