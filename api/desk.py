@@ -112,20 +112,16 @@ class ReviewDesk:
         """
         _check_operator(principal)
         now = self._clock()
-        with self._database.read() as session:
+        with self._database.look() as session:
             reviews = ReviewRepository(session)
             place = _place(reviews, after)
             queued = QueueRepository(session).open_for(asking(principal), now, place, limit)
             review_ids = [one.review_id for one in queued]
             fresh = ListingRepository(session).unlisted(principal.account_id, review_ids)
-            if not fresh:
-                return reviews.load(reviews.rows(review_ids), now)
-        kept = self._list(principal, fresh, now)
-        gone = set(fresh) - set(kept)
-        # Read anew: as it is from its listing on, and not as it was when it was found.
-        with self._database.read() as session:
-            reviews = ReviewRepository(session)
-            return reviews.load(reviews.rows([one for one in review_ids if one not in gone]), now)
+        gone = set(fresh) - set(self._list(principal, fresh, now)) if fresh else set()
+        # Read after that: as it is from its listing on, and not as it was when it was found.
+        with self._database.look() as session:
+            return ReviewRepository(session).listed([one for one in review_ids if one not in gone], now)
 
     def _list(self, principal: Principal, review_ids: list[str], now: datetime) -> list[str]:
         """Those that still wait; from here on nothing changes what they show."""
@@ -145,8 +141,11 @@ class ReviewDesk:
         now = self._clock()
         with self._database.write() as session:
             row = claimed(session, principal, review_id, now, self._policy)
-            _note(session, "review_viewed", now, principal, f"review:{review_id}")
-            return ReviewRepository(session).load([row], now)[0]
+            shown = ReviewRepository(session).load([row], now)[0]
+            _note(
+                session, "review_viewed", now, principal, f"review:{review_id}"
+            )  # last: all others wait for it
+            return shown
 
     def picture(self, principal: Principal, evidence_id: str) -> ShownEvidence:
         """One picture or clip of a review that is open to her, or that she has answered.
@@ -225,13 +224,13 @@ class ReviewDesk:
             }
             if given.reason_code is not None:
                 detail["reason_code"] = given.reason_code.value
-            _note(session, "judged", now, principal, f"review:{review_id}", detail)
             result = {
                 "review_id": review_id,
                 "answer": given.answer.value,
                 "answered_at": now.isoformat(),
             }
             keep_result(session, request, 201, result, now)
+            _note(session, "judged", now, principal, f"review:{review_id}", detail)
             return result
 
     def _answered(

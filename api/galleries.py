@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import structlog
@@ -31,6 +31,20 @@ from pipelines.recipes import TemplateRecipe, embedder_part
 
 ROUND_SECONDS = 1.0
 """How often everything is looked at although nothing happened: entries expire by the clock."""
+
+_OF_JUDGES: Final = frozenset(
+    {
+        "candidate_received",
+        "candidate_updated",
+        "confirmed",
+        "evidence_viewed",
+        "judged",
+        "judgement_begun",
+        "review_viewed",
+        "reviews_listed",
+    }
+)
+"""Entries about candidates and their judges, many a second, which change no list; any other may."""
 
 DEFAULT_RATE = IdentificationConfig().false_alerts_per_1000_faces
 
@@ -130,20 +144,27 @@ class GalleryService:
         return newest.version if before.recipe == recipe else self.begin(deployment_id, model)
 
     def watch_once(self) -> int:
-        """`run_once` where the ledger says that anything happened, and once a second in any case.
+        """`run_once` where the ledger says that anything happened but to candidates, and once a second in any case.
 
         To be called several times a second: a revocation is to reach the workers without a wait.
 
         Raises:
             BusError, SealingError: as `run_once`.
         """
-        with self._database.read() as session:
+        with self._database.look() as session:
             sequence = LedgerRepository(session).newest_sequence()
-        if sequence == self._seen_sequence and time.monotonic() < self._next_round_seconds:
-            return 0
+            if time.monotonic() < self._next_round_seconds and not self._may_concern(session, sequence):
+                self._seen_sequence = sequence
+                return 0
         done = self.run_once()
         self._seen_sequence, self._next_round_seconds = sequence, time.monotonic() + ROUND_SECONDS
         return done
+
+    def _may_concern(self, session: Session, sequence: int) -> bool:
+        seen = self._seen_sequence
+        if seen is None or sequence < seen:
+            return True
+        return sequence > seen and LedgerRepository(session).happened(seen, sequence, _OF_JUDGES)
 
     def run_once(self) -> int:
         """Makes versions for lists that changed, entries that expired among them, and publishes what workers lack.

@@ -264,8 +264,7 @@ class ImportService:
             row = RequestRepository(session).import_run(import_id)
         if row is None or row.state != PREPARING:
             return
-        for subject_id in row.subject_ids:
-            self._vault.destroy_key(subject_id)
+        self._vault.destroy_keys(row.subject_ids)
         with self._database.write() as session:
             self._finish(session, import_id, ABANDONED, requests=0)
 

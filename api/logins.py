@@ -165,7 +165,7 @@ class LoginService:
             NotAuthenticatedError: unknown, over, revoked, or of an account that is not on.
         """
         now = self._clock()
-        with self._database.read() as session:
+        with self._database.look() as session:
             found = bearer_of(session, token_digest(token))
         if found is None:
             raise NotAuthenticatedError("not_logged_in", "log in first")

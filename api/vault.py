@@ -5,6 +5,8 @@ Destroying that key makes name, portraits and templates unreadable, in old backu
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from api.keys.store import KeyStore
@@ -29,6 +31,10 @@ class SubjectVault:
     def destroy_key(self, subject_id: str) -> None:
         """Makes everything sealed for the subject unreadable for good."""
         self._keys.destroy_subject_key(subject_id)
+
+    def destroy_keys(self, subject_ids: Collection[str]) -> None:
+        """The same for several subjects."""
+        self._keys.destroy_subject_keys(subject_ids)
 
     def seal_name(self, subject_id: str, name: str) -> bytes:
         """A name as it is stored."""

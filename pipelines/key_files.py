@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from pipelines.errors import SealingError
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+
+
+_PART = ".part"
 
 
 def make_private_folder(folder: Path) -> None:
@@ -72,7 +76,7 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     Raises:
         SealingError: it exists and may not be replaced, or cannot be written.
     """
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    part = path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(6)}{_PART}")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(handle, "wb") as file:
@@ -106,6 +110,31 @@ def write_json(path: Path, document: dict[str, Any], *, replace: bool = False) -
     """Writes a JSON object as `write_private` does."""
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     write_private(path, text.encode(), replace=replace)
+
+
+def destroy_all(folder: Path, names: Collection[str]) -> int:
+    """Destroys key files and what writers of them that were killed left beside them; returns how many keys there were.
+
+    Args:
+        folder: theirs.
+        names: of the files, whether or not they are there.
+
+    Raises:
+        SealingError: one cannot be destroyed; the others may be there still.
+    """
+    prefixes = {_part_prefix(name) for name in names}
+    try:
+        there = [entry.name for entry in os.scandir(folder) if entry.name.endswith(_PART)]
+    except OSError as error:
+        raise SealingError(f"{folder}: cannot be read: {error.strerror}") from error
+    for part in there:
+        if part[: -len(_PART)].rpartition(".")[0] + "." in prefixes:
+            destroy(folder / part)
+    return sum(destroy(folder / name) for name in names)
+
+
+def _part_prefix(name: str) -> str:
+    return f".{name[:100]}."
 
 
 def destroy(path: Path) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from pipelines.acl import API_USER, worker_user
 from pipelines.errors import SealingError
 from pipelines.key_files import (
     check_private_folder,
-    destroy,
+    destroy_all,
     make_private_folder,
     read_json,
     read_private,
@@ -205,7 +205,12 @@ class KeyStore:
 
         From then on nothing it encrypted can be read, in older backups of the database neither.
         """
-        return destroy(self._subject_path(subject_id))
+        return self.destroy_subject_keys([subject_id]) == 1
+
+    def destroy_subject_keys(self, subject_ids: Collection[str]) -> int:
+        """Destroys the keys of several subjects; returns how many there were."""
+        paths = [self._subject_path(subject_id) for subject_id in subject_ids]
+        return destroy_all(self._api / "subjects", {path.name for path in paths})
 
     def _subject_path(self, subject_id: str) -> Path:
         # A digest, because an id may be longer than a file name, and must never be taken for a path.

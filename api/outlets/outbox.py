@@ -31,7 +31,7 @@ class ConfirmedSink(Protocol):
 class OutboxPublisher:
     """Publishes what the outbox holds, oldest first.
 
-    A crash between publishing and noting it publishes the event again: consumers recognise its `jti`.
+    A crash between publishing and noting it publishes events again: consumers recognise their `jti`.
     """
 
     def __init__(self, database: Database, sink: ConfirmedSink, clock: Clock) -> None:
@@ -45,13 +45,18 @@ class OutboxPublisher:
         Raises:
             BusError: the bus is away; what was not sent stays for the next time.
         """
-        with self._database.read() as session:
+        with self._database.look() as session:
             waiting = OutboxRepository(session).unsent()
-        for row in waiting:
-            if row.schema_name == RETRACTED_SCHEMA:
-                self._sink.publish_retraction(row.event["retraction"])
-            else:
-                self._sink.publish(row.event["receipt"])
-            with self._database.write() as session:
-                OutboxRepository(session).mark_sent(row.outbox_id, self._clock())
+        sent: list[str] = []
+        try:
+            for row in waiting:
+                if row.schema_name == RETRACTED_SCHEMA:
+                    self._sink.publish_retraction(row.event["retraction"])
+                else:
+                    self._sink.publish(row.event["receipt"])
+                sent.append(row.outbox_id)
+        finally:
+            if sent:
+                with self._database.write() as session:
+                    OutboxRepository(session).mark_sent(sent, self._clock())
         return len(waiting)

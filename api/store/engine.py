@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.store.in_use import InUse
+from api.store.ledger import write_waiting
 from api.store.turns import Turns
 
 BUSY_TIMEOUT_SECONDS: Final = 15
 _BEGIN: Final = "aiqyn_sqlite_begin"
+_NONE: Final = "NONE"
+
+_TRUSTED_SECONDS: Final = 1.0
+"""A connection that was used so lately is not asked whether its server is still there: no server restarts so fast, and
+the first that finds it gone empties the pool."""
+
+_USED_AT: Final = "aiqyn_used_at"
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -39,13 +51,43 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        return _open_server(parsed)
     engine = create_engine(
-        parsed, pool_size=20, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}
+        parsed,
+        pool_size=20,
+        max_overflow=40,
+        pool_use_lifo=True,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _open_server(url: URL, **more: Any) -> Engine:
+    # Last in, first out: few connections work, and their server knows what each of them asks.
+    engine = create_engine(url, pool_size=20, max_overflow=20, pool_use_lifo=True, **more)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _check_idle(engine))
+    return engine
+
+
+def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _check_idle(engine: Engine) -> Callable[[DBAPIConnection, ConnectionPoolEntry, object], None]:
+    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _fairy: object) -> None:
+        used_at = record.info.get(_USED_AT)
+        if used_at is None or time.monotonic() - used_at < _TRUSTED_SECONDS:
+            return
+        dialect = engine.dialect
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # the pool opens another, and checks no other idle one
+
+    return check
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -56,6 +98,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     kind = connection.get_execution_options().get(_BEGIN, "IMMEDIATE")
+    if kind == _NONE:
+        return
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
@@ -77,6 +121,14 @@ class Database:
         self._reading = sessionmaker(
             engine.execution_options(**one_moment), expire_on_commit=False, autoflush=False
         )
+        # Connections of their own, where no transaction is ever undone: after that a driver forgets what it prepared,
+        # and the server plans anew what every request asks.
+        self._looks = (
+            engine.execution_options(**{_BEGIN: _NONE})
+            if one_writer
+            else _open_server(engine.url, isolation_level="AUTOCOMMIT")
+        )
+        self._looking = sessionmaker(self._looks, expire_on_commit=False, autoflush=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -87,15 +139,27 @@ class Database:
         """
         with self._turns, self._writing.begin() as session:
             yield session
+            write_waiting(session)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment and never holds up a writer."""
-        with self._reading() as session:
+        # Ended by a commit, though there is nothing to keep: it leaves prepared what is.
+        with self._reading.begin() as session:
+            yield session
+
+    @contextmanager
+    def look(self) -> Iterator[Session]:
+        """A session for reading whose every statement sees its own moment: half the way to a server and back.
+
+        For one statement, or for several that need not agree.
+        """
+        with self._looking() as session:
             yield session
 
     def close(self) -> None:
         """Closes every pooled connection."""
+        self._looks.dispose()
         self.engine.dispose()
         if self._in_use is not None:
             self._in_use.close()

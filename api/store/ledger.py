@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from api.ledger.chain import Entry, Happening, chained
@@ -30,7 +30,9 @@ _WAITING: Final = "aiqyn_ledger_entries"
 
 _HEAD: Final = table_of(LedgerHead)
 _LOCKED_END: Final = select(_HEAD.c.sequence, _HEAD.c.entry_sha256).with_for_update()
-_INSERT: Final = insert(table_of(LedgerEntry))
+_NEWEST: Final = select(LedgerHead.sequence)
+_ENTRIES: Final = table_of(LedgerEntry)
+_INSERT: Final = insert(_ENTRIES)
 _MOVE_END: Final = update(_HEAD)
 _KEPT: Final = select(IdempotentResult).where(
     IdempotentResult.account_id == bindparam("account_id"),
@@ -56,10 +58,7 @@ class LedgerRepository:
         end = info.get(_END) or self._session.execute(_LOCKED_END).one()
         entry = chained(happening, end[0] + 1, end[1])
         info[_END] = entry.sequence, entry.entry_sha256
-        waiting = info.setdefault(_WAITING, [])
-        if not waiting:
-            event.listen(self._session, "before_commit", _write_waiting, once=True)
-        waiting.append(
+        info.setdefault(_WAITING, []).append(
             {
                 "sequence": entry.sequence,
                 "document": entry.document,
@@ -76,7 +75,16 @@ class LedgerRepository:
 
     def newest_sequence(self) -> int:
         """The number of the newest entry: whether anything happened, for the price of one row."""
-        return self._session.scalars(select(LedgerHead.sequence)).one()
+        return self._session.scalars(_NEWEST).one()
+
+    def happened(self, after_sequence: int, up_to_sequence: int, but_for: Collection[str]) -> bool:
+        """Whether any entry of the span is of another kind than those of `but_for`."""
+        query = select(_ENTRIES.c.sequence).where(
+            _ENTRIES.c.sequence > after_sequence,
+            _ENTRIES.c.sequence <= up_to_sequence,
+            _ENTRIES.c.kind.not_in(but_for),
+        )
+        return self._session.execute(query.limit(1)).first() is not None
 
     def page(self, after_sequence: int, limit: int) -> list[Entry]:
         """Entries later than `after_sequence`, oldest first."""
@@ -91,8 +99,11 @@ class LedgerRepository:
         ]
 
 
-def _write_waiting(session: Session) -> None:
-    entries = session.info.pop(_WAITING)
+def write_waiting(session: Session) -> None:
+    """Writes the entries that a transaction appended; a `Database` has it called before each commit."""
+    entries = session.info.pop(_WAITING, None)
+    if not entries:
+        return
     session.execute(_INSERT, entries)
     session.execute(_MOVE_END, {name: entries[-1][name] for name in ("sequence", "entry_sha256")})
 
@@ -151,11 +162,11 @@ class OutboxRepository:
             .limit(limit)
         ).all()
 
-    def mark_sent(self, outbox_id: str, now: datetime) -> None:
-        """Notes that the bus has it."""
+    def mark_sent(self, outbox_ids: Sequence[str], now: datetime) -> None:
+        """Notes that the bus has them."""
         self._session.execute(
             update(OutboxEvent)
-            .where(OutboxEvent.outbox_id == outbox_id, OutboxEvent.sent_at.is_(None))
+            .where(OutboxEvent.outbox_id.in_(outbox_ids), OutboxEvent.sent_at.is_(None))
             .values(sent_at=now, attempts=OutboxEvent.attempts + 1)
         )
 

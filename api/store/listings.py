@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select, text
+from sqlalchemy import String, bindparam, delete, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from api.store.missing import add_missing
+from api.store.in_lists import padded
 from api.store.models import CandidateRecord, Review, ReviewListing
-from api.store.models.base import table_of
+from api.store.models.base import UtcDateTime, table_of
 from api.store.models.reviews import WAITING
 
 # Statements that every page runs are made once: to make one takes longer than to run it.
@@ -28,6 +29,18 @@ _OVER: Final = (
         _REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True)), text(f"NOT candidates.{WAITING}")
     )
 )
+_LISTED: Final = (
+    select(
+        _REVIEWS.c.review_id,
+        bindparam("to", type_=String()).label("account_id"),
+        bindparam("now", type_=UtcDateTime()).label("listed_at"),
+    )
+    .where(_REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True)))
+    .order_by(_REVIEWS.c.review_id)  # so that two who list some of the same never wait for each other
+)
+_COLUMNS: Final = ["review_id", "account_id", "listed_at"]
+_LIST_POSTGRESQL: Final = postgresql.insert(_LISTINGS).from_select(_COLUMNS, _LISTED).on_conflict_do_nothing()
+_LIST_SQLITE: Final = sqlite.insert(_LISTINGS).from_select(_COLUMNS, _LISTED).on_conflict_do_nothing()
 
 
 class ListingRepository:
@@ -43,7 +56,7 @@ class ListingRepository:
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
         """Those of the reviews never listed to the account before, in their order."""
-        wanted = {"account_id": account_id, "review_ids": review_ids}
+        wanted = {"account_id": account_id, "review_ids": padded(review_ids)}
         known = set(self._session.scalars(_KNOWN, wanted))
         return [review_id for review_id in review_ids if review_id not in known]
 
@@ -53,11 +66,9 @@ class ListingRepository:
         From here on no revision changes what they show. One that is changing it now is waited for, as it has the row
         of the review that a listing refers to; others who list the same are not.
         """
-        rows = [
-            {"review_id": review_id, "account_id": account_id, "listed_at": now}
-            for review_id in sorted(review_ids)
-        ]
-        add_missing(self._session, ReviewListing, *rows)
+        is_postgresql = self._session.get_bind().dialect.name == "postgresql"
+        listed = {"review_ids": padded(review_ids), "to": account_id, "now": now}
+        self._session.execute(_LIST_POSTGRESQL if is_postgresql else _LIST_SQLITE, listed)
         over = self._over(review_ids)
         if over:
             self._session.execute(
@@ -68,4 +79,4 @@ class ListingRepository:
         return [review_id for review_id in review_ids if review_id not in over]
 
     def _over(self, review_ids: Collection[str]) -> set[str]:
-        return set(self._session.scalars(_OVER, {"review_ids": list(review_ids)}))
+        return set(self._session.scalars(_OVER, {"review_ids": padded(review_ids)}))

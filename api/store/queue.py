@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import (
+    BindParameter,
+    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -16,9 +18,9 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal_column,
     or_,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.orm import Session
@@ -51,6 +53,9 @@ LOOKED_AT: Final = 120
 open. A database that were left to choose would now and then look at all that wait, and sort them."""
 
 _STATEMENTS_KEPT: Final = 256
+
+_WAITING: Final[ColumnElement[bool]] = literal_column(f"(candidates.{WAITING})", Boolean())
+"""Literally: else the index of what waits is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class QueueRepository:
 def _in_queue(now: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
     """Conditions on candidates: an answer is awaited for at `now`."""
     return [
-        text(f"candidates.{WAITING}"),  # type: ignore[list-item]  # literally: else the index of what waits is not used
+        _WAITING,
         # In this form as PostgreSQL, which knows that nearly all candidates ever stored are over, would else expect a
         # handful, read all that wait and sort them, instead of the first few in the order of what waits.
         func.coalesce(CandidateRecord.expires_at, CandidateRecord.expires_at) > now,
@@ -142,8 +147,9 @@ def _page_of(
 
     Made once for all who have the same rights: to make them takes several times as long as to run them.
     """
-    now = bindparam("now", type_=UtcDateTime())
-    waiting = select(CandidateRecord.candidate_id).where(*_in_queue(now))
+    # Nothing here depends on the moment, which is asked about in `open_for`: one plan is as good for every one of them,
+    # and a database that notices makes it once.
+    waiting = select(CandidateRecord.candidate_id).where(_WAITING)
     waiting = waiting.where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
     if not is_first:
         after = (
@@ -151,14 +157,19 @@ def _page_of(
             bindparam("after_review_id", type_=String()),
         )
         waiting = waiting.where(tuple_(*_PLACE) > tuple_(*after))
-    oldest = waiting.order_by(*_PLACE).limit(bindparam("looked_at", type_=Integer())).subquery()
+    # Limits stand in the text: a plan for any limit whatever takes much for granted, and is made anew each time instead.
+    oldest = waiting.order_by(*_PLACE).limit(_in_text("looked_at")).subquery()
     page = (
         open_for.where(CandidateRecord.candidate_id.in_(select(oldest.c.candidate_id)))
         .order_by(*_PLACE)
-        .limit(bindparam("rows", type_=Integer()))
+        .limit(_in_text("rows"))
         .with_only_columns(Review.review_id, Review.queued_at, Review.camera_id)
     )
     return page, select(func.count()).select_from(oldest)
+
+
+def _in_text(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=Integer(), literal_execute=True)
 
 
 @lru_cache(maxsize=_STATEMENTS_KEPT)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Row,
+    Select,
     bindparam,
+    case,
     delete,
     exists,
     insert,
@@ -19,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
 from api.review.statement import presentation_document
+from api.store.in_lists import padded
 from api.store.models import (
     CandidateRecord,
     PresentedEvidence,
@@ -34,7 +38,8 @@ _PORTRAITS: Final = select(_REFERENCES.c.reference_id, _REFERENCES.c.portrait_se
     _REFERENCES.c.reference_id.in_(bindparam("reference_ids", expanding=True))
 )
 _EVIDENCE: Final = table_of(PresentedEvidence)
-_PICTURES: Final = (
+_SEALED_CLIP: Final = case((_EVIDENCE.c.kind == "clip", _EVIDENCE.c.sealed)).label("sealed")
+_PICTURES, _LISTED_PICTURES = (
     select(
         _EVIDENCE.c.review_id,
         _EVIDENCE.c.evidence_id,
@@ -42,13 +47,18 @@ _PICTURES: Final = (
         _EVIDENCE.c.kind,
         _EVIDENCE.c.width,
         _EVIDENCE.c.height,
-        _EVIDENCE.c.sealed,
+        sealed,
         _EVIDENCE.c.reference_id,
     )
     .where(_EVIDENCE.c.review_id.in_(bindparam("review_ids", expanding=True)))
     .order_by(_EVIDENCE.c.position)
+    for sealed in (_EVIDENCE.c.sealed, _SEALED_CLIP)
 )
 """Columns: objects of so many rows would take as long again. Made once, as `_OPEN_FOR`."""
+_REVIEWS: Final = table_of(Review)
+_LISTED_ROWS: Final = select(_REVIEWS).where(
+    _REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True))
+)
 
 
 class ReviewRepository:
@@ -117,11 +127,6 @@ class ReviewRepository:
         """The review's own row."""
         return self._session.scalars(_ROWS, {"review_ids": [review_id]}).one_or_none()
 
-    def rows(self, review_ids: Sequence[str]) -> list[Review]:
-        """The rows of reviews that are there, in the order asked for."""
-        found = {row.review_id: row for row in self._session.scalars(_ROWS, {"review_ids": list(review_ids)})}
-        return [found[review_id] for review_id in review_ids if review_id in found]
-
     def bring_forward(self, review: Review, queued_at: datetime) -> None:
         """Lets a review enter the queue sooner; where it would have been later already, nothing changes."""
         if queued_at < review.queued_at:
@@ -135,27 +140,45 @@ class ReviewRepository:
 
     def load(self, rows: Sequence[Review], now: datetime) -> list[Presentation]:
         """Full presentations of rows, in their order, as they were at the first claim, or are now."""
-        pictures: dict[str, list[Picture]] = {row.review_id: [] for row in rows}
-        found = list(self._pictures(list(pictures)))
-        # Only a clip comes later than its review, so without one it does not matter when that was claimed.
-        claims = self._claims(rows) if any(picture.shown_from for _, picture in found) else {}
-        for review_id, picture in found:
-            if picture.shown_from is None or picture.shown_from <= (claims[review_id] or now):
-                pictures[review_id].append(picture)
+        pictures = self._pictures(_PICTURES, [row.review_id for row in rows], now)
         return [_presentation(row, pictures[row.review_id]) for row in rows]
 
-    def _pictures(self, review_ids: list[str]) -> Iterator[tuple[str, Picture]]:
-        """Pictures by review, each review's in their order."""
-        found = self._session.execute(_PICTURES, {"review_ids": review_ids})
-        for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in found:
-            source = PictureSource(kind, width, height, sealed, reference_id)
-            yield review_id, Picture(evidence_id, source, shown_from)
+    def listed(self, review_ids: Sequence[str], now: datetime) -> list[Presentation]:
+        """Presentations of those reviews that are there, in the order asked for, without the seals of their pictures.
 
-    def _claims(self, rows: Sequence[Review]) -> dict[str, datetime | None]:
+        Two statements that need not see one moment: what was listed changes no more, and what is deleted between them
+        is left out.
+        """
+        pictures = self._pictures(_LISTED_PICTURES, review_ids, now)
+        rows = self._session.execute(_LISTED_ROWS, {"review_ids": padded(review_ids)})
+        found = {row.review_id: row for row in rows}
+        return [_presentation(found[one], pictures[one]) for one in review_ids if one in found]
+
+    def _pictures(
+        self, query: Select[Any], review_ids: Sequence[str], now: datetime
+    ) -> dict[str, list[Picture]]:
+        """Pictures and clips by review, each review's in their order; a clip only where it was there in time."""
+        rows = self._session.execute(query, {"review_ids": padded(review_ids)})
+        found = [
+            (
+                review_id,
+                Picture(evidence_id, PictureSource(kind, width, height, sealed, reference_id), shown_from),
+            )
+            for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in rows
+        ]
+        # Only a clip comes later than its review, so without one it does not matter when that was claimed.
+        claims = self._claims(review_ids) if any(picture.shown_from for _, picture in found) else {}
+        pictures: dict[str, list[Picture]] = {review_id: [] for review_id in review_ids}
+        for review_id, picture in found:
+            if picture.shown_from is None or picture.shown_from <= (claims.get(review_id) or now):
+                pictures[review_id].append(picture)
+        return pictures
+
+    def _claims(self, review_ids: Sequence[str]) -> dict[str, datetime | None]:
         found = self._session.execute(
             select(Review.review_id, CandidateRecord.claimed_at)
             .join(CandidateRecord, CandidateRecord.candidate_id == Review.candidate_id)
-            .where(Review.review_id.in_([row.review_id for row in rows]))
+            .where(Review.review_id.in_(review_ids))
         )
         return dict(found.all())
 
@@ -165,14 +188,14 @@ class ReviewRepository:
         if picture is None or picture.shown_from is None:
             return picture
         review = self._session.get_one(Review, picture.review_id)
-        claimed_at = self._claims([review])[review.review_id]
+        claimed_at = self._claims([review.review_id])[review.review_id]
         return picture if _is_shown(picture, claimed_at or now) else None
 
     def document(self, review: Review, now: datetime) -> dict[str, Any]:
         """What a review shows as its judges sign it: as at the first claim, or as now."""
         shown = self.load([review], now)[0]
-        wanted = [picture.source.reference_id for picture in shown.references]
-        rows = self._session.execute(_PORTRAITS, {"reference_ids": wanted})
+        wanted = [one.source.reference_id for one in shown.references if one.source.reference_id]
+        rows = self._session.execute(_PORTRAITS, {"reference_ids": padded(wanted)})
         portraits = {
             reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows.all()
         }
@@ -242,7 +265,7 @@ def _is_shown(evidence: PresentedEvidence, at: datetime) -> bool:
     return evidence.shown_from is None or evidence.shown_from <= at
 
 
-def _presentation(row: Review, pictures: Sequence[Picture]) -> Presentation:
+def _presentation(row: Review | Row[Any], pictures: Sequence[Picture]) -> Presentation:
     left, top, right, bottom = row.face_xyxy
     sighting = Sighting(
         row.camera_id,

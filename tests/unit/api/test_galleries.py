@@ -87,6 +87,9 @@ def test_where_nothing_happened_nothing_is_looked_at(
     galleries.watch_once()  # publishing was no happening, making the version was one
     before = len(rounds)
     galleries.watch_once()
+    with services.database.write() as session:
+        LedgerRepository(session).append(Happening("judged", clock(), "tests", "review:x", {}))
+    galleries.watch_once()  # judges at work are no news for a list
     assert len(rounds) == before
     with services.database.write() as session:
         session.query(Subject).first().removed_at = clock()  # type: ignore[union-attr]

@@ -89,8 +89,12 @@ def told(checked: CheckedRoster) -> set[tuple[int, str]]:
     return {(one.row, one.code) for one in checked.problems}
 
 
+def subject_files(bench: Bench) -> list[Path]:
+    return list((bench.services.keys.folder / "api" / "subjects").iterdir())
+
+
 def subject_keys(bench: Bench) -> int:
-    return sum(1 for _ in (bench.services.keys.folder / "api" / "subjects").iterdir())
+    return len(subject_files(bench))
 
 
 def test_a_sound_table_becomes_requests_that_whoever_it_names_decides(bench: Bench) -> None:
@@ -201,10 +205,14 @@ def test_keys_of_a_killed_import_are_destroyed_by_the_next(bench: Bench) -> None
     imports = bench.services.lists.imports
     bench.add(20)
     checked = bench.checked()
-    before = subject_keys(bench)
+    before, there = subject_keys(bench), set(subject_files(bench))
     import_id = imports._begin(checked.plan, ["sub_dead"])
     bench.services.keys.create_subject_key("sub_dead")
-    assert subject_keys(bench) == before + 1
+    (key,) = set(subject_files(bench)) - there
+    key.with_name(f".{key.name}.0123456789ab.part").write_bytes(
+        key.read_bytes()
+    )  # killed while it wrote that
+    assert subject_keys(bench) == before + 2
     assert imports.clear_abandoned() == 1
     assert subject_keys(bench) == before
     with bench.services.database.read() as session:
