@@ -50,4 +50,5 @@ def assert_old_accounts_keep_their_rights_and_log_in_again(engine: Engine, clock
         assert RightsRepository(session).scope_of("acc_old") == WHOLE
     with pytest.raises(NotAuthenticatedError) as refusal:
         LoginService(database, clock).authenticate(TOKEN)
+    database.close()
     assert refusal.value.code == "login_over"

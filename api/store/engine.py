@@ -104,7 +104,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """Transactions over one engine."""
+    """Transactions over one database.
+
+    Attributes:
+        engine: what transactions run on.
+        looks: what single statements run on, outside of any.
+    """
 
     def __init__(self, engine: Engine, in_use: InUse | None = None) -> None:
         """
@@ -123,12 +128,12 @@ class Database:
         )
         # Connections of their own, where no transaction is ever undone: after that a driver forgets what it prepared,
         # and the server plans anew what every request asks.
-        self._looks = (
+        self.looks = (
             engine.execution_options(**{_BEGIN: _NONE})
             if one_writer
             else _open_server(engine.url, isolation_level="AUTOCOMMIT")
         )
-        self._looking = sessionmaker(self._looks, expire_on_commit=False, autoflush=False)
+        self._looking = sessionmaker(self.looks, expire_on_commit=False, autoflush=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -159,7 +164,7 @@ class Database:
 
     def close(self) -> None:
         """Closes every pooled connection."""
-        self._looks.dispose()
+        self.looks.dispose()
         self.engine.dispose()
         if self._in_use is not None:
             self._in_use.close()

@@ -10,7 +10,6 @@ from typing import Final
 
 from sqlalchemy import (
     BindParameter,
-    Boolean,
     ColumnElement,
     Integer,
     Select,
@@ -18,9 +17,9 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal_column,
     or_,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.orm import Session
@@ -54,7 +53,7 @@ open. A database that were left to choose would now and then look at all that wa
 
 _STATEMENTS_KEPT: Final = 256
 
-_WAITING: Final[ColumnElement[bool]] = literal_column(f"(candidates.{WAITING})", Boolean())
+_WAITING: Final = text(f"candidates.{WAITING}")
 """Literally: else the index of what waits is not used."""
 
 
@@ -113,7 +112,7 @@ class QueueRepository:
 def _in_queue(now: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
     """Conditions on candidates: an answer is awaited for at `now`."""
     return [
-        _WAITING,
+        _WAITING,  # type: ignore[list-item]
         # In this form as PostgreSQL, which knows that nearly all candidates ever stored are over, would else expect a
         # handful, read all that wait and sort them, instead of the first few in the order of what waits.
         func.coalesce(CandidateRecord.expires_at, CandidateRecord.expires_at) > now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from api.ledger.chain import Happening, check_chain
 from api.retention import KINDS
 from api.review.policies import ReviewPolicy
-from api.store.engine import Database, open_engine
+from api.review.scopes import Right, Scope
+from api.store.asking import Asking
+from api.store.engine import _TRUSTED_SECONDS, Database, open_engine
 from api.store.ledger import LedgerRepository
 from api.store.migrate import current_revision, migrate, newest_revision
 from api.store.models import Base, CandidateRecord
 from api.store.open import open_database
+from api.store.queue import QueueRepository
 from api.store.statistics import By
 from api.throttle import LoginThrottle
 from pipelines.events import Alternative
@@ -201,3 +205,59 @@ def test_shifts_duty_and_controls_work_the_same(url: str, tmp_path: Path) -> Non
         assert people[0].post("/shifts/current/end", {}).status_code == 200
     finally:
         clients.close()
+
+
+def end_all_connections(database: Database) -> None:
+    """As a restart of the server does."""
+    with database.engine.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        connection.invalidate()
+
+
+def test_a_server_that_was_restarted_meanwhile_is_no_reason_to_fail(database: Database) -> None:
+    for _ in range(2):
+        with (
+            database.look() as one,
+            database.look() as other,
+            database.read() as third,
+            database.write() as last,
+        ):
+            assert [session.scalar(text("SELECT 1")) for session in (one, other, third, last)] == [1] * 4
+        end_all_connections(database)
+        time.sleep(_TRUSTED_SECONDS + 0.1)
+
+
+def test_a_connection_is_not_asked_before_each_use_whether_its_server_is_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(database.looks.dialect, "do_ping", asked.append)
+    for _ in range(3):
+        with database.look() as session:
+            session.scalar(text("SELECT 1"))
+    assert asked == []
+    time.sleep(_TRUSTED_SECONDS + 0.1)
+    with database.look() as session:
+        session.scalar(text("SELECT 1"))
+    assert len(asked) == 1
+
+
+def test_the_queues_plan_is_made_once_and_not_for_every_page(database: Database) -> None:
+    """The server notices that one plan is as good for any moment and any operator; fifty pages, a handful of plans."""
+    asking = Asking("acc_1", "somebody", Scope((Right(),)), "device")
+    with database.look() as session:
+        for number in range(50):
+            QueueRepository(session).open_for(asking, NOON + timedelta(seconds=number), None, 21)
+        plans = session.execute(
+            text(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements "
+                "WHERE statement LIKE 'SELECT reviews.review_id, reviews.queued_at%'"
+            )
+        ).one()
+    assert plans.custom_plans <= 5
+    assert plans.generic_plans >= 35

@@ -102,19 +102,24 @@ def _reopened(folder: Path, seeded: Seeded) -> Seeded:
 @contextmanager
 def watching(clients: Clients) -> Iterator[Watched]:
     """Notes every statement of the service."""
-    engine = clients.seeded.services.database.engine
-    watched = Watched(engine)
+    database = clients.seeded.services.database
+    engines = (
+        [database.engine] if database.engine.dialect.name == "sqlite" else [database.engine, database.looks]
+    )
+    watched = Watched(database.engine)
 
     def note(
         _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
     ) -> None:
         watched.statements.append((statement, parameters[0] if many and parameters else parameters))
 
-    event.listen(engine, "before_cursor_execute", note)
+    for engine in engines:  # of SQLite, the second is a view of the first
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield watched
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
 
 
 def queue(_clients: Clients, person: Person, _review: dict[str, Any]) -> None:
