@@ -91,7 +91,7 @@ class HoldClock:
         happening = Happening(
             "confirmed", now, "hold-clock", f"candidate:{row.candidate_id}", {"judges": judges}
         )
-        entry = LedgerRepository(session).append(happening)
+        entry = LedgerRepository(session).append_now(happening)
         reviews = ReviewRepository(session)
         review = reviews.of_candidate(row.candidate_id)
         presentation = None if review is None else reviews.document(review, now)

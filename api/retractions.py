@@ -122,7 +122,7 @@ class RetractionService:
 
     def _event(self, session: Session, retraction: Retraction) -> dict[str, Any]:
         detail = {"receipt": retraction.receipt_id, "reason_code": retraction.reason_code}
-        entry = LedgerRepository(session).append(
+        entry = LedgerRepository(session).append_now(
             Happening(
                 "retracted",
                 retraction.retracted_at,

@@ -14,8 +14,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from api.store.chain_end import ChainEnd
 from api.store.in_use import InUse
-from api.store.ledger import write_waiting
 from api.store.turns import Turns
 
 BUSY_TIMEOUT_SECONDS: Final = 15
@@ -121,6 +121,7 @@ class Database:
         self._in_use = in_use
         one_writer = engine.dialect.name == "sqlite"
         self._turns: AbstractContextManager[None] = Turns() if one_writer else nullcontext()
+        self._chain_end = ChainEnd()
         self._writing = sessionmaker(engine, expire_on_commit=False)
         one_moment = {_BEGIN: "DEFERRED"} if one_writer else {"isolation_level": "REPEATABLE READ"}
         self._reading = sessionmaker(
@@ -144,7 +145,7 @@ class Database:
         """
         with self._turns, self._writing.begin() as session:
             yield session
-            write_waiting(session)
+            self._chain_end.commit(session)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

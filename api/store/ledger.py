@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from api.ledger.chain import Entry, Happening, chained
+from api.ledger.chain import Entry, Happening
+from api.store.chain_end import say, say_now, take_turn
 from api.store.models import (
     IdempotentResult,
     LedgerEntry,
@@ -22,18 +23,8 @@ from api.store.models import (
 from api.store.models.base import table_of
 from pipelines.events import CONFIRMED_SCHEMA, RETRACTED_SCHEMA
 
-_END: Final = "aiqyn_ledger_end"
-"""Where a session keeps the end of the chain once it has locked it; a session of `Database` is one transaction."""
-
-_WAITING: Final = "aiqyn_ledger_entries"
-"""Where it keeps entries that are not written yet."""
-
-_HEAD: Final = table_of(LedgerHead)
-_LOCKED_END: Final = select(_HEAD.c.sequence, _HEAD.c.entry_sha256).with_for_update()
 _NEWEST: Final = select(LedgerHead.sequence)
 _ENTRIES: Final = table_of(LedgerEntry)
-_INSERT: Final = insert(_ENTRIES)
-_MOVE_END: Final = update(_HEAD)
 _KEPT: Final = select(IdempotentResult).where(
     IdempotentResult.account_id == bindparam("account_id"),
     IdempotentResult.idempotency_key == bindparam("key"),
@@ -48,30 +39,17 @@ class LedgerRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def append(self, happening: Happening) -> Entry:
-        """The happening as the newest entry, in the caller's transaction.
+    def append(self, happening: Happening) -> None:
+        """The happening as the newest entry of all when the caller's transaction is committed; or never."""
+        say(self._session, happening)
 
-        From the first entry on nobody else appends until the transaction ends, so the end of the chain is read once.
-        Entries are written together as the last thing before the commit, or never.
-        """
-        info = self._session.info
-        end = info.get(_END) or self._session.execute(_LOCKED_END).one()
-        entry = chained(happening, end[0] + 1, end[1])
-        info[_END] = entry.sequence, entry.entry_sha256
-        info.setdefault(_WAITING, []).append(
-            {
-                "sequence": entry.sequence,
-                "document": entry.document,
-                "kind": entry.kind,
-                "previous_sha256": entry.previous_sha256,
-                "entry_sha256": entry.entry_sha256,
-            }
-        )
-        return entry
+    def append_now(self, happening: Happening) -> Entry:
+        """The same, and its place in the ledger; from here on nobody else appends until the transaction ends."""
+        return say_now(self._session, happening)
 
     def take_turn(self) -> None:
         """Has every other writer to the ledger wait from here on; what is read next is the newest there is."""
-        self._session.scalars(select(LedgerHead).with_for_update()).one()
+        take_turn(self._session)
 
     def newest_sequence(self) -> int:
         """The number of the newest entry: whether anything happened, for the price of one row."""
@@ -97,15 +75,6 @@ class LedgerRepository:
         return [
             Entry(row.sequence, row.document, row.kind, row.previous_sha256, row.entry_sha256) for row in rows
         ]
-
-
-def write_waiting(session: Session) -> None:
-    """Writes the entries that a transaction appended; a `Database` has it called before each commit."""
-    entries = session.info.pop(_WAITING, None)
-    if not entries:
-        return
-    session.execute(_INSERT, entries)
-    session.execute(_MOVE_END, {name: entries[-1][name] for name in ("sequence", "entry_sha256")})
 
 
 class OutboxRepository:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from api.store.queue import QueueRepository
 from api.store.statistics import By
 from api.throttle import LoginThrottle
 from pipelines.events import Alternative
+from tests import chains
 from tests.api_client import Clients, FakeChance, FakeClock
 from tests.migrated_people import assert_old_accounts_keep_their_rights_and_log_in_again
 from tests.seeds import add_control, seed
@@ -73,13 +73,25 @@ def test_the_ledger_cannot_be_rewritten(database: Database, statement: str) -> N
         connection.execute(text(statement))
 
 
-def test_entries_of_many_writers_at_once_form_one_chain(database: Database) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: append(database, f"kind-{number}"), range(40)))
-    with database.read() as session:
-        entries = LedgerRepository(session).page(0, 100)
-    assert [entry.sequence for entry in entries] == list(range(1, 41))
-    assert check_chain(entries) == entries[-1].entry_sha256
+@pytest.fixture
+def databases(url: str) -> Iterator[tuple[Database, Database]]:
+    """As two processes have them."""
+    made = open_database(url), open_database(url)
+    yield made
+    for one in made:
+        one.close()
+
+
+def test_entries_of_many_writers_at_once_form_one_chain(databases: tuple[Database, Database]) -> None:
+    chains.assert_many_of_every_kind_form_one_chain(*databases)
+
+
+def test_what_other_processes_append_is_noticed(databases: tuple[Database, Database]) -> None:
+    chains.assert_what_others_append_is_noticed(*databases)
+
+
+def test_what_is_undone_leaves_no_entry(database: Database) -> None:
+    chains.assert_what_is_undone_leaves_nothing(database)
 
 
 def test_two_judgements_confirm_a_candidate(url: str, tmp_path: Path) -> None:
