@@ -59,7 +59,7 @@ class HoldClock:
 
     def run_once(self) -> int:
         """Confirms every held candidate whose hold is over; returns how many."""
-        with self._database.read() as session:
+        with self._database.look() as session:
             due = CandidateRepository(session).due_for_release(self._clock())
         return _each(due, self._release)
 
@@ -174,7 +174,7 @@ class ExpirySweeper:
 
     def run_once(self) -> int:
         """Ends every candidate and every disagreement whose time is over; returns how many."""
-        with self._database.read() as session:
+        with self._database.look() as session:
             candidates, now = CandidateRepository(session), self._clock()
             unjudged, undecided = candidates.due_for_expiry(now), candidates.due_to_run_out(now)
         return _each(unjudged, self._expire) + _each(undecided, self._run_out)

@@ -142,9 +142,7 @@ class ReviewDesk:
         with self._database.write() as session:
             row = claimed(session, principal, review_id, now, self._policy)
             shown = ReviewRepository(session).load([row], now)[0]
-            _note(
-                session, "review_viewed", now, principal, f"review:{review_id}"
-            )  # last: all others wait for it
+            _note(session, "review_viewed", now, principal, f"review:{review_id}")
             return shown
 
     def picture(self, principal: Principal, evidence_id: str) -> ShownEvidence:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 from sqlalchemy import CursorResult, Insert, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from api.ledger.chain import Entry, Happening, chained
+from api.ledger.chain import Entry, Happening, LedgerError, chained
 from api.store.models import LedgerEntry, LedgerHead
 from api.store.models.base import table_of
 
@@ -136,7 +136,8 @@ def _write_after(session: Session, known: End) -> End | None:
 def _write_locked(session: Session, entries: Sequence[Entry]) -> End:
     end = End(entries[-1].sequence, entries[-1].entry_sha256)
     session.execute(_INSERT, [_row(entry) for entry in entries])
-    session.execute(_MOVE, end._asdict() | {"after": entries[0].previous_sha256})
+    if not _changes_one(session, _MOVE, end._asdict() | {"after": entries[0].previous_sha256}):
+        raise LedgerError("the end of the ledger moved while this transaction had it locked")
     return end
 
 

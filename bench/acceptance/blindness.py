@@ -40,7 +40,7 @@ def measure(reviews: int = REVIEWS, leaky_reviews: int = LEAKY_REVIEWS, seed: in
         )
     for leak in (Leak.HEADER, Leak.SIZE, Leak.TIMING, Leak.ORDER):
         found = list(guesses(play(leaky_reviews, leak, seed), seed))
-        if any(one.high >= 1.0 for one in found):  # so few that chance alone may guess them all: nothing is told
+        if any(one.high >= 1.0 for one in found):  # so few that chance may guess them all
             found = list(guesses(play(2 * leaky_reviews, leak, seed), seed))
         for one in found:
             yield Figure(
