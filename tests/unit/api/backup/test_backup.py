@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,10 @@ from api.backup.errors import BackupError
 from api.backup.making import Sources, make_backup
 from api.backup.manifest import EVIDENCE_LIST, MANIFEST, Manifest, silent
 from api.backup.restoring import Restored, restore_backup
-from api.ledger.chain import Happening, check_chain
+from api.ledger.chain import Happening, chained, check_chain
 from api.ledger.verify import load_keys, verify_receipt
 from api.store.ledger import LedgerRepository
-from api.store.models import CandidateRecord, LedgerEntry, Receipt, Subject
+from api.store.models import CandidateRecord, LedgerEntry, LedgerHead, Receipt, Subject
 from pipelines.errors import SealingError
 from pipelines.events import utc_now
 from tests.api_client import Clients
@@ -228,8 +228,10 @@ def test_a_target_that_exists_is_left_alone(house: House) -> None:
 
 def test_a_ledger_that_does_not_hold_is_not_backed_up(house: House) -> None:
     with house.seeded.services.database.write() as session:
-        session.info["aiqyn_ledger_end"] = (10_000, "0" * 64)
-        LedgerRepository(session).append(Happening("forged", utc_now(), "tester"))
+        entry = chained(Happening("forged", utc_now(), "tester"), 10_000, "0" * 64)
+        session.add(LedgerEntry(**asdict(entry)))
+        head = session.scalars(select(LedgerHead)).one()
+        head.sequence, head.entry_sha256 = entry.sequence, entry.entry_sha256
     with pytest.raises(BackupError, match="ledger does not hold"):
         house.back_up()
     assert not (house.folder / "backup").exists()
