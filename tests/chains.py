@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,20 @@ import pytest
 from api.ledger.chain import Entry, Happening, check_chain
 from api.store.engine import Database
 from api.store.ledger import LedgerRepository
+from api.store.open import open_database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@contextmanager
+def two_processes(url: str) -> Iterator[tuple[Database, Database]]:
+    """The same database as two processes have it."""
+    made = open_database(url), open_database(url)
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.close()
 
 
 def happening(kind: str) -> Happening:

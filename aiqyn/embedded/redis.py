@@ -172,19 +172,15 @@ class EmbeddedRedis:
         handle = os.open(self._folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         lock = os.fdopen(handle, "wb")
         deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if isinstance(error, BlockingIOError) and time.monotonic() < deadline:
-                    time.sleep(POLL_SECONDS)
-                    continue
+        while (refusal := _refusal_of_lock(lock)) is not None:
+            if time.monotonic() > deadline:
                 lock.close()
                 raise BusError(
                     f"{self._folder}: another embedded Redis runs on this data folder; stop it or name another "
                     "paths.data_dir"
-                ) from error
-            return lock
+                ) from refusal
+            time.sleep(POLL_SECONDS)
+        return lock
 
     def _clear_after_kill(self) -> None:
         """Removes what a killed process could not; with the lock held, nobody uses it any more."""
@@ -269,6 +265,15 @@ class EmbeddedRedis:
     def _last_words(self) -> str:
         lines = (self._folder / LOG_FILE).read_text("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _refusal_of_lock(lock: IO[bytes]) -> OSError | None:
+    """Why the lock cannot be had now; None where it is had."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error
+    return None
 
 
 def _runtime_folder() -> Path:

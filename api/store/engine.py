@@ -85,7 +85,7 @@ def _check_idle(engine: Engine) -> Callable[[DBAPIConnection, ConnectionPoolEntr
         try:
             dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
-            raise InvalidatePoolError from error  # the pool opens another, and checks no other idle one
+            raise InvalidatePoolError from error  # the pool lets go of all it holds, and opens another
 
     return check
 
@@ -151,8 +151,10 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that sees one moment and never holds up a writer."""
         # Ended by a commit, though there is nothing to keep: it leaves prepared what is.
-        with self._reading.begin() as session:
+        with self._reading() as session:
             yield session
+            session.expunge_all()  # what was changed in an object by mistake is not kept
+            session.commit()
 
     @contextmanager
     def look(self) -> Iterator[Session]:

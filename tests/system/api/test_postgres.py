@@ -75,11 +75,8 @@ def test_the_ledger_cannot_be_rewritten(database: Database, statement: str) -> N
 
 @pytest.fixture
 def databases(url: str) -> Iterator[tuple[Database, Database]]:
-    """As two processes have them."""
-    made = open_database(url), open_database(url)
-    yield made
-    for one in made:
-        one.close()
+    with chains.two_processes(url) as made:
+        yield made
 
 
 def test_entries_of_many_writers_at_once_form_one_chain(databases: tuple[Database, Database]) -> None:

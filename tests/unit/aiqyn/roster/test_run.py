@@ -209,9 +209,8 @@ def test_keys_of_a_killed_import_are_destroyed_by_the_next(bench: Bench) -> None
     import_id = imports._begin(checked.plan, ["sub_dead"])
     bench.services.keys.create_subject_key("sub_dead")
     (key,) = set(subject_files(bench)) - there
-    key.with_name(f".{key.name}.0123456789ab.part").write_bytes(
-        key.read_bytes()
-    )  # killed while it wrote that
+    part = key.with_name(f".{key.name}.0123456789ab.part")  # of another that was killed while it wrote
+    part.write_bytes(key.read_bytes())
     assert subject_keys(bench) == before + 2
     assert imports.clear_abandoned() == 1
     assert subject_keys(bench) == before

@@ -12,7 +12,6 @@ from api.store import chain_end
 from api.store.engine import Database
 from api.store.models import LedgerHead
 from api.store.models.base import table_of
-from api.store.open import open_database
 from tests import chains
 
 
@@ -23,11 +22,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def databases(url: str) -> Iterator[tuple[Database, Database]]:
-    """As two processes have them."""
-    made = open_database(url), open_database(url)
-    yield made
-    for one in made:
-        one.close()
+    with chains.two_processes(url) as made:
+        yield made
 
 
 def test_what_others_append_is_noticed(databases: tuple[Database, Database]) -> None:
