@@ -66,7 +66,7 @@ def test_no_role_judges_but_operators_and_auditors_change_nothing(walked: dict[s
 def test_a_route_that_forgets_to_ask_who_is_there_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deps, "_of_role", lambda principal, _roles: principal)
+    monkeypatch.setattr(deps, "check_role", lambda _principal, _roles: None)
     clients = Clients(seed(tmp_path), address=("127.0.0.1", 50000))
     try:
         broken = walk(clients)
