@@ -34,6 +34,7 @@ from api.store.ledger import LedgerRepository
 from api.store.listings import ListingRepository
 from api.store.models import CandidateRecord
 from api.store.reviews import ReviewRepository
+from pipelines.candidate_check import SignedCandidate
 from pipelines.errors import SealingError
 from pipelines.events import Candidate, EvidenceItem, unsigned_document
 from pipelines.signing import VerifyingKeys, verify_event
@@ -95,25 +96,27 @@ class Intake:
                 subject not on the list, without the evidence a judge needs, or said to be a revision of what
                 another worker said, or of something else.
         """
-        (outcome,) = self.accept_batch([(candidate, signed)])
+        shown = _checked(candidate, signed, self._keys.worker_verifying_keys())
+        (outcome,) = self._take([(candidate, shown)])
         if isinstance(outcome, IntakeRefusedError):
             raise outcome
         return outcome
 
-    def accept_batch(
-        self, batch: Sequence[tuple[Candidate, Mapping[str, Any] | None]]
-    ) -> list[Taken | IntakeRefusedError]:
+    def accept_batch(self, batch: Sequence[SignedCandidate]) -> list[Taken | IntakeRefusedError]:
         """Keeps candidates in one transaction; on return all are committed.
 
         Args:
-            batch: events, each with what its signature is over, as in `accept`.
+            batch: events whose signatures hold, which is not looked at a second time.
 
         Returns:
             What became of each, in order. A refusal stands in its place, and keeps none of the others out.
         """
+        return self._take([(one.candidate, _shown(one.candidate)) for one in batch])
+
+    def _take(
+        self, batch: Sequence[tuple[Candidate, _Shown | IntakeRefusedError | None]]
+    ) -> list[Taken | IntakeRefusedError]:
         now = self._clock()
-        keys = self._keys.worker_verifying_keys()
-        checked = [_checked(candidate, signed, keys) for candidate, signed in batch]
         with self._database.write() as session:
             # All of them before the first entry of the ledger: a judge takes candidate and ledger in that order, too.
             ids = [str(candidate.candidate_id) for candidate, _ in batch]
@@ -121,10 +124,7 @@ class Intake:
             if known:
                 ReviewRepository(session).lock(known)
             arrivals = Arrivals(session, known)
-            outcomes = [
-                self._taken(session, arrivals, candidate, shown, now)
-                for (candidate, _), shown in zip(batch, checked, strict=True)
-            ]
+            outcomes = [self._taken(session, arrivals, candidate, shown, now) for candidate, shown in batch]
             arrivals.write()
         return outcomes
 
@@ -280,9 +280,15 @@ def _checked(
         key = verify_event(signed or unsigned_document(candidate), candidate.signature, keys)
         if key.owner != candidate.worker_id:
             return IntakeRefusedError("bad_signature", "signed by another worker than the event names")
-        return None if candidate.withdrawn else _evidence(candidate)
     except SealingError as error:
         return IntakeRefusedError("bad_signature", str(error))
+    return _shown(candidate)
+
+
+def _shown(candidate: Candidate) -> _Shown | IntakeRefusedError | None:
+    """What judges would be shown of one that is believed."""
+    try:
+        return None if candidate.withdrawn else _evidence(candidate)
     except IntakeRefusedError as refusal:
         return refusal
 
@@ -347,10 +353,6 @@ def _neighbour(candidate: Candidate, queued_at: datetime) -> Neighbour:
         asdict(candidate.frame_accounting),
         queued_at,
     )
-
-
-def _documents(shown: _Shown) -> tuple[dict[str, Any], dict[str, Any]]:
-    return shown[0].model_dump(), shown[1].model_dump()
 
 
 def _evidence(candidate: Candidate) -> _Shown:

@@ -183,7 +183,7 @@ class PasskeyService:
         except (WebAuthnException, ValueError, TypeError, RecursionError) as error:
             raise _refused() from error
         asked = take_challenge(session, principal, bytes_to_base64url(challenge), REGISTER, now)
-        asked.used_at = now
+        PasskeyRepository(session).use(asked.challenge, now)
         return challenge
 
     def _check_vouched(

@@ -132,7 +132,7 @@ class Prover:
             raise ForbiddenError(
                 "other_statement", "the passkey was put to another answer, or to another review"
             )
-        asked.used_at = now  # written with what becomes of the passkey, or undone with all of it
+        PasskeyRepository(session).use(asked.challenge, now)  # or undone, with all of it
         passkey = assert_with(session, principal, assertion, digest, self._party)
         return Proof(passkey.passkey_id, given.device_id, statement, assertion.document())
 
@@ -214,7 +214,8 @@ def assert_with(
     Raises:
         ForbiddenError: not a passkey of hers, or an assertion that does not hold.
     """
-    passkey = PasskeyRepository(session).by_credential(assertion.credential_id)
+    passkeys = PasskeyRepository(session)
+    passkey = passkeys.by_credential(assertion.credential_id)
     if passkey is None or passkey.account_id != principal.account_id or passkey.revoked_at is not None:
         raise ForbiddenError("passkey_unknown", "this passkey is not registered for this account")
     try:
@@ -227,6 +228,5 @@ def assert_with(
         raise ForbiddenError(
             "sign_count_back", "this passkey has been copied, or its signature was sent twice"
         )
-    passkey.sign_count = count
-    session.flush()
+    passkeys.count(passkey.passkey_id, count)
     return passkey

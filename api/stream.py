@@ -150,7 +150,7 @@ class Bus:
                 candidate = one.candidate
                 about = SpanAbout(candidate.camera_id, candidate.deployment_id, str(candidate.candidate_id))
                 spans.enter_context(self._tracing.joined("intake", one.traceparent, about))
-            return self._intake.accept_batch([(one.candidate, one.signed) for one in received])
+            return self._intake.accept_batch([one.checked for one in received])
 
     def _measure(self, candidate: Candidate, taken: Taken) -> None:
         live = candidate.observed_at_source == "wall_clock" and taken is Taken.ACCEPTED

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from pipelines import streams
-from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, checked_candidate
+from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, SignedCandidate, checked_candidate
 from pipelines.canonical import canonical_json
 from pipelines.dead_letters import DeadLetters
 from pipelines.errors import SealingError
@@ -198,17 +198,20 @@ class ReceivedCandidate:
 
     Attributes:
         entry_id: of the stream; to be acknowledged after the commit.
-        candidate: the event.
+        checked: the event, and what its signature is over.
         event_json: exactly as it came.
-        signed: what its signature is over: the event as JSON values, without the signature.
         traceparent: of its trace, as it came; not signed, and to be checked before use; None where there is none.
     """
 
     entry_id: str
-    candidate: Candidate
+    checked: SignedCandidate
     event_json: str
-    signed: Mapping[str, Any]
     traceparent: str | None = None
+
+    @property
+    def candidate(self) -> Candidate:
+        """The event."""
+        return self.checked.candidate
 
 
 class CandidateConsumer:
@@ -342,7 +345,7 @@ class CandidateConsumer:
             return None
         text = fields[streams.EVENT_FIELD.encode()].decode()
         trace = fields.get(streams.TRACE_FIELD.encode(), b"").decode("ascii", "replace") or None
-        return ReceivedCandidate(entry_id, checked.candidate, text, checked.document, trace)
+        return ReceivedCandidate(entry_id, checked, text, trace)
 
 
 class ConfirmedPublisher:

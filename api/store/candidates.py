@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
     CompoundSelect,
+    Row,
     String,
     bindparam,
     false,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from api.review.cases import (
     JUDGEABLE,
@@ -59,11 +61,12 @@ CandidatePosition = tuple[datetime, str]
 # longer than to run it, and objects take as long again.
 _ROW: Final = select(CandidateRecord).where(CandidateRecord.candidate_id == bindparam("candidate_id"))
 _LOCKED_ROW: Final = _ROW.with_for_update()
+_GIVEN, _TAKEN_BACK = table_of(JudgementRecord), table_of(JudgementWithdrawal)
 _JUDGEMENTS: Final = (
-    select(JudgementRecord, JudgementWithdrawal.withdrawn_at)
-    .outerjoin(JudgementWithdrawal, JudgementWithdrawal.judgement_id == JudgementRecord.judgement_id)
-    .where(JudgementRecord.candidate_id == bindparam("candidate_id"))
-    .order_by(JudgementRecord.answered_at, JudgementRecord.judgement_id)
+    select(_GIVEN, _TAKEN_BACK.c.withdrawn_at)
+    .outerjoin(_TAKEN_BACK, _TAKEN_BACK.c.judgement_id == _GIVEN.c.judgement_id)
+    .where(_GIVEN.c.candidate_id == bindparam("candidate_id"))
+    .order_by(_GIVEN.c.answered_at, _GIVEN.c.judgement_id)
 )
 _SHOWN: Final = (
     select(Review, CandidateRecord)
@@ -104,6 +107,11 @@ _CLAIM: Final = (
     update(_TABLE)
     .where(_TABLE.c.candidate_id == bindparam("claimed"), _TABLE.c.claimed_at.is_(None))
     .values(claimed_at=bindparam("now"))
+)
+_SAVE: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.candidate_id == bindparam("saved"))
+    .values({name: bindparam(f"its_{name}") for name in ("state", "round", "expires_at", "hold_until")})
 )
 _INSERT_JUDGEMENT: Final = insert(table_of(JudgementRecord))
 
@@ -150,7 +158,7 @@ class CandidateRepository:
             candidate_id=row.candidate_id,
             state=State(row.state),
             round=row.round,
-            judgements=tuple(_judgement(item, withdrawn_at) for item, withdrawn_at in judgements),
+            judgements=tuple(_judgement(row) for row in judgements),
             expires_at=row.expires_at,
             hold_until=row.hold_until,
             truth=None if row.truth is None else Truth(row.truth),
@@ -159,9 +167,17 @@ class CandidateRepository:
 
     def save(self, row: CandidateRecord, case: Case) -> None:
         """Takes over what the machine may change: state, round and times. Judgements are added apart."""
-        row.state, row.round = case.state.value, case.round
-        row.expires_at, row.hold_until = case.expires_at, case.hold_until
-        self._session.flush()
+        standing = {
+            "state": case.state.value,
+            "round": case.round,
+            "expires_at": case.expires_at,
+            "hold_until": case.hold_until,
+        }
+        self._session.execute(
+            _SAVE, {"saved": row.candidate_id} | {f"its_{name}": standing[name] for name in standing}
+        )
+        for name, value in standing.items():
+            set_committed_value(row, name, value)
 
     def add_judgement(self, candidate_id: str, judgement: Judgement) -> None:
         """Keeps an answer; the database refuses a second one by the same account, session, passkey or browser.
@@ -319,7 +335,7 @@ class CandidateRepository:
         return len(self._session.scalars(first).all())
 
 
-def _judgement(row: JudgementRecord, withdrawn_at: datetime | None) -> Judgement:
+def _judgement(row: Row[Any]) -> Judgement:
     return Judgement(
         account_id=row.account_id,
         session_id=row.session_id,
@@ -328,12 +344,12 @@ def _judgement(row: JudgementRecord, withdrawn_at: datetime | None) -> Judgement
         answered_at=row.answered_at,
         reason=row.reason,
         reason_code=None if row.reason_code is None else ReasonCode(row.reason_code),
-        withdrawn_at=withdrawn_at,
+        withdrawn_at=row.withdrawn_at,
         proof=_proof(row),
     )
 
 
-def _proof(row: JudgementRecord) -> Proof | None:
+def _proof(row: Row[Any]) -> Proof | None:
     if row.authenticator is None or row.device_id is None or row.statement is None or row.assertion is None:
         return None  # from before judgements were proved
     return Proof(row.authenticator, row.device_id, row.statement, dict(row.assertion))

@@ -10,7 +10,7 @@ from sqlalchemy import String, bindparam, delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from api.store.in_lists import padded
+from api.store.in_lists import one_of
 from api.store.models import CandidateRecord, Review, ReviewListing
 from api.store.models.base import UtcDateTime, table_of
 from api.store.models.reviews import WAITING
@@ -19,15 +19,13 @@ from api.store.models.reviews import WAITING
 _LISTINGS: Final = table_of(ReviewListing)
 _KNOWN: Final = select(_LISTINGS.c.review_id).where(
     _LISTINGS.c.account_id == bindparam("account_id"),
-    _LISTINGS.c.review_id.in_(bindparam("review_ids", expanding=True)),
+    one_of(_LISTINGS.c.review_id, "review_ids"),
 )
 _REVIEWS: Final = table_of(Review)
 _OVER: Final = (
     select(_REVIEWS.c.review_id)
     .join(table_of(CandidateRecord), table_of(CandidateRecord).c.candidate_id == _REVIEWS.c.candidate_id)
-    .where(
-        _REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True)), text(f"NOT candidates.{WAITING}")
-    )
+    .where(one_of(_REVIEWS.c.review_id, "review_ids"), text(f"NOT candidates.{WAITING}"))
 )
 _LISTED: Final = (
     select(
@@ -35,7 +33,7 @@ _LISTED: Final = (
         bindparam("to", type_=String()).label("account_id"),
         bindparam("now", type_=UtcDateTime()).label("listed_at"),
     )
-    .where(_REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True)))
+    .where(one_of(_REVIEWS.c.review_id, "review_ids"))
     .order_by(_REVIEWS.c.review_id)  # so that two who list some of the same never wait for each other
 )
 _COLUMNS: Final = ["review_id", "account_id", "listed_at"]
@@ -56,7 +54,7 @@ class ListingRepository:
 
     def unlisted(self, account_id: str, review_ids: Sequence[str]) -> list[str]:
         """Those of the reviews never listed to the account before, in their order."""
-        wanted = {"account_id": account_id, "review_ids": padded(review_ids)}
+        wanted = {"account_id": account_id, "review_ids": review_ids}
         known = set(self._session.scalars(_KNOWN, wanted))
         return [review_id for review_id in review_ids if review_id not in known]
 
@@ -67,7 +65,7 @@ class ListingRepository:
         of the review that a listing refers to; others who list the same are not.
         """
         is_postgresql = self._session.get_bind().dialect.name == "postgresql"
-        listed = {"review_ids": padded(review_ids), "to": account_id, "now": now}
+        listed = {"review_ids": review_ids, "to": account_id, "now": now}
         self._session.execute(_LIST_POSTGRESQL if is_postgresql else _LIST_SQLITE, listed)
         over = self._over(review_ids)
         if over:
@@ -79,4 +77,4 @@ class ListingRepository:
         return [review_id for review_id in review_ids if review_id not in over]
 
     def _over(self, review_ids: Collection[str]) -> set[str]:
-        return set(self._session.scalars(_OVER, {"review_ids": padded(review_ids)}))
+        return set(self._session.scalars(_OVER, {"review_ids": review_ids}))

@@ -42,6 +42,13 @@ _FORGET: Final = delete(_CHALLENGES).where(
     ),
 )
 _KEEP: Final = insert(_CHALLENGES)
+_USE: Final = (
+    update(_CHALLENGES).where(_CHALLENGES.c.challenge == bindparam("used")).values(used_at=bindparam("now"))
+)
+_PASSKEYS: Final = table_of(Passkey)
+_COUNT: Final = (
+    update(_PASSKEYS).where(_PASSKEYS.c.passkey_id == bindparam("used")).values(sign_count=bindparam("count"))
+)
 
 
 class PasskeyRepository:
@@ -104,3 +111,11 @@ class PasskeyRepository:
     def asked(self, challenge: str) -> WebAuthnChallenge | None:
         """A challenge as it was issued, used or not; locked until the transaction ends."""
         return self._session.scalars(_ASKED, {"challenge": challenge}).one_or_none()
+
+    def use(self, challenge: str, now: datetime) -> None:
+        """Notes that a challenge has been answered, for as long as the transaction stands."""
+        self._session.execute(_USE, {"used": challenge, "now": now})
+
+    def count(self, passkey_id: str, sign_count: int) -> None:
+        """Keeps how often a passkey's authenticator says that it has signed."""
+        self._session.execute(_COUNT, {"used": passkey_id, "count": sign_count})

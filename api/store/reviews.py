@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Row,
     Select,
     bindparam,
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from api.review.presentation import Picture, PictureSource, Presentation, Sighting
 from api.review.statement import presentation_document
-from api.store.in_lists import padded
+from api.store.in_lists import one_of
 from api.store.models import (
     CandidateRecord,
     PresentedEvidence,
@@ -32,33 +33,38 @@ from api.store.models import (
 )
 from api.store.models.base import table_of
 
-_ROWS: Final = select(Review).where(Review.review_id.in_(bindparam("review_ids", expanding=True)))
+_ROW: Final = select(Review).where(Review.review_id == bindparam("review_id"))
 _REFERENCES: Final = table_of(SubjectReference)
-_PORTRAITS: Final = select(_REFERENCES.c.reference_id, _REFERENCES.c.portrait_sealed).where(
-    _REFERENCES.c.reference_id.in_(bindparam("reference_ids", expanding=True))
-)
 _EVIDENCE: Final = table_of(PresentedEvidence)
 _SEALED_CLIP: Final = case((_EVIDENCE.c.kind == "clip", _EVIDENCE.c.sealed)).label("sealed")
-_PICTURES, _LISTED_PICTURES = (
-    select(
-        _EVIDENCE.c.review_id,
-        _EVIDENCE.c.evidence_id,
-        _EVIDENCE.c.shown_from,
-        _EVIDENCE.c.kind,
-        _EVIDENCE.c.width,
-        _EVIDENCE.c.height,
-        sealed,
-        _EVIDENCE.c.reference_id,
+
+
+def _pictures_with(*sealed: ColumnElement[Any]) -> Select[Any]:
+    """Columns: objects of so many rows would take as long again."""
+    return (
+        select(
+            _EVIDENCE.c.review_id,
+            _EVIDENCE.c.evidence_id,
+            _EVIDENCE.c.shown_from,
+            _EVIDENCE.c.kind,
+            _EVIDENCE.c.width,
+            _EVIDENCE.c.height,
+            _EVIDENCE.c.reference_id,
+            *sealed,
+        )
+        .where(one_of(_EVIDENCE.c.review_id, "review_ids"))
+        .order_by(_EVIDENCE.c.position)
     )
-    .where(_EVIDENCE.c.review_id.in_(bindparam("review_ids", expanding=True)))
-    .order_by(_EVIDENCE.c.position)
-    for sealed in (_EVIDENCE.c.sealed, _SEALED_CLIP)
+
+
+# Made once, as `_OPEN_FOR`.
+_PICTURES: Final = _pictures_with(_EVIDENCE.c.sealed)
+_LISTED_PICTURES: Final = _pictures_with(_SEALED_CLIP)
+_SIGNED_PICTURES: Final = _pictures_with(_EVIDENCE.c.sealed, _REFERENCES.c.portrait_sealed).outerjoin(
+    _REFERENCES, _REFERENCES.c.reference_id == _EVIDENCE.c.reference_id
 )
-"""Columns: objects of so many rows would take as long again. Made once, as `_OPEN_FOR`."""
 _REVIEWS: Final = table_of(Review)
-_LISTED_ROWS: Final = select(_REVIEWS).where(
-    _REVIEWS.c.review_id.in_(bindparam("review_ids", expanding=True))
-)
+_LISTED_ROWS: Final = select(_REVIEWS).where(one_of(_REVIEWS.c.review_id, "review_ids"))
 
 
 class ReviewRepository:
@@ -125,7 +131,7 @@ class ReviewRepository:
 
     def row(self, review_id: str) -> Review | None:
         """The review's own row."""
-        return self._session.scalars(_ROWS, {"review_ids": [review_id]}).one_or_none()
+        return self._session.scalars(_ROW, {"review_id": review_id}).one_or_none()
 
     def bring_forward(self, review: Review, queued_at: datetime) -> None:
         """Lets a review enter the queue sooner; where it would have been later already, nothing changes."""
@@ -140,7 +146,9 @@ class ReviewRepository:
 
     def load(self, rows: Sequence[Review], now: datetime) -> list[Presentation]:
         """Full presentations of rows, in their order, as they were at the first claim, or are now."""
-        pictures = self._pictures(_PICTURES, [row.review_id for row in rows], now)
+        review_ids = [row.review_id for row in rows]
+        found = self._session.execute(_PICTURES, {"review_ids": review_ids})
+        pictures = self._pictures(found, review_ids, now)
         return [_presentation(row, pictures[row.review_id]) for row in rows]
 
     def listed(self, review_ids: Sequence[str], now: datetime) -> list[Presentation]:
@@ -149,22 +157,22 @@ class ReviewRepository:
         Two statements that need not see one moment: what was listed changes no more, and what is deleted between them
         is left out.
         """
-        pictures = self._pictures(_LISTED_PICTURES, review_ids, now)
-        rows = self._session.execute(_LISTED_ROWS, {"review_ids": padded(review_ids)})
+        wanted = {"review_ids": review_ids}
+        pictures = self._pictures(self._session.execute(_LISTED_PICTURES, wanted), review_ids, now)
+        rows = self._session.execute(_LISTED_ROWS, wanted)
         found = {row.review_id: row for row in rows}
         return [_presentation(found[one], pictures[one]) for one in review_ids if one in found]
 
     def _pictures(
-        self, query: Select[Any], review_ids: Sequence[str], now: datetime
+        self, rows: Iterable[Sequence[Any]], review_ids: Sequence[str], now: datetime
     ) -> dict[str, list[Picture]]:
         """Pictures and clips by review, each review's in their order; a clip only where it was there in time."""
-        rows = self._session.execute(query, {"review_ids": padded(review_ids)})
         found = [
             (
                 review_id,
                 Picture(evidence_id, PictureSource(kind, width, height, sealed, reference_id), shown_from),
             )
-            for review_id, evidence_id, shown_from, kind, width, height, sealed, reference_id in rows
+            for review_id, evidence_id, shown_from, kind, width, height, reference_id, sealed, *_ in rows
         ]
         # Only a clip comes later than its review, so without one it does not matter when that was claimed.
         claims = self._claims(review_ids) if any(picture.shown_from for _, picture in found) else {}
@@ -193,13 +201,14 @@ class ReviewRepository:
 
     def document(self, review: Review, now: datetime) -> dict[str, Any]:
         """What a review shows as its judges sign it: as at the first claim, or as now."""
-        shown = self.load([review], now)[0]
-        wanted = [one.source.reference_id for one in shown.references if one.source.reference_id]
-        rows = self._session.execute(_PORTRAITS, {"reference_ids": padded(wanted)})
+        rows = self._session.execute(_SIGNED_PICTURES, {"review_ids": [review.review_id]}).all()
+        pictures = self._pictures(rows, [review.review_id], now)[review.review_id]
         portraits = {
-            reference_id: hashlib.sha256(portrait).hexdigest() for reference_id, portrait in rows.all()
+            row.reference_id: hashlib.sha256(row.portrait_sealed).hexdigest()
+            for row in rows
+            if row.portrait_sealed is not None
         }
-        return presentation_document(shown, portraits)
+        return presentation_document(_presentation(review, pictures), portraits)
 
     def lock(self, candidate_ids: Collection[str]) -> None:
         """Lets nobody list the reviews of these candidates until this transaction ends: what is changed is not shown."""

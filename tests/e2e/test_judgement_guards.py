@@ -7,6 +7,7 @@ the guard, to show that the same attempt, checked by the same assertion, is then
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -223,7 +224,7 @@ def the_ended_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def an_undo_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     as_it_was = candidate_store._judgement
-    monkeypatch.setattr(candidate_store, "_judgement", lambda row, _: as_it_was(row, None))
+    monkeypatch.setattr(candidate_store, "_judgement", lambda row: replace(as_it_was(row), withdrawn_at=None))
 
 
 BROKEN: list[tuple[Attempt, Callable[[pytest.MonkeyPatch], None]]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def _one_judge(patch: pytest.MonkeyPatch) -> None:
 
 def _undo_not_kept(patch: pytest.MonkeyPatch) -> None:
     as_it_was = candidate_store._judgement
-    patch.setattr(candidate_store, "_judgement", lambda row, _: as_it_was(row, None))
+    patch.setattr(candidate_store, "_judgement", lambda row: replace(as_it_was(row), withdrawn_at=None))
 
 
 @pytest.mark.system  # takes its time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def test_the_database_takes_no_receipt_over_an_undone_answer(
         row = session.scalars(select(CandidateRecord)).one()
         row.state, row.hold_until = "confirmed_held", clock()
     as_it_was = candidate_store._judgement
-    monkeypatch.setattr(candidate_store, "_judgement", lambda row, _: as_it_was(row, None))
+    monkeypatch.setattr(candidate_store, "_judgement", lambda row: replace(as_it_was(row), withdrawn_at=None))
     with pytest.raises(DBAPIError, match="two people"):
         clients.seeded.services.hold_clock.run_once()
 

@@ -175,7 +175,7 @@ class TestVersions:
         self.send(worker_redis, without="withdrawn")
         (received,) = consumer.read(block_seconds=0.01)
         assert received.candidate.withdrawn is False
-        assert "withdrawn" not in received.signed
+        assert "withdrawn" not in received.checked.document
 
     def test_a_field_nobody_here_knows_is_put_aside_with_what_to_do(
         self, worker_redis: Redis, api_redis: Redis, consumer: CandidateConsumer

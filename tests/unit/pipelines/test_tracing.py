@@ -195,7 +195,7 @@ class TestTheWay:
         consumer = CandidateConsumer(redis_server.connect(), live.services.keys.worker_verifying_keys, "test")
         (received,) = consumer.read(block_seconds=0.5)
         assert received.traceparent == carried
-        assert live.services.intake.accept(received.candidate, received.signed).value == "accepted"
+        assert live.services.intake.accept(received.candidate, received.checked.document).value == "accepted"
         live.services.close()
 
 
