@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from pipelines import streams
-from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, SignedCandidate, checked_candidate
+from pipelines.candidate_check import MAX_EVENT_BYTES, TRIMMED, ReceivedCandidate, checked_candidate
 from pipelines.canonical import canonical_json
 from pipelines.dead_letters import DeadLetters
 from pipelines.errors import SealingError
@@ -190,28 +190,6 @@ class CandidatePublisher:
         if refusals:
             raise replies[taken]
         return taken
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedCandidate:
-    """A candidate whose signature holds.
-
-    Attributes:
-        entry_id: of the stream; to be acknowledged after the commit.
-        checked: the event, and what its signature is over.
-        event_json: exactly as it came.
-        traceparent: of its trace, as it came; not signed, and to be checked before use; None where there is none.
-    """
-
-    entry_id: str
-    checked: SignedCandidate
-    event_json: str
-    traceparent: str | None = None
-
-    @property
-    def candidate(self) -> Candidate:
-        """The event."""
-        return self.checked.candidate
 
 
 class CandidateConsumer:

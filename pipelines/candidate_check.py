@@ -42,6 +42,28 @@ class SignedCandidate:
     document: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedCandidate:
+    """A candidate whose signature holds, as it came in the stream.
+
+    Attributes:
+        entry_id: of the stream; to be acknowledged after the commit.
+        checked: the event, and what its signature is over.
+        event_json: exactly as it came.
+        traceparent: of its trace, as it came; not signed, and to be checked before use; None where there is none.
+    """
+
+    entry_id: str
+    checked: SignedCandidate
+    event_json: str
+    traceparent: str | None = None
+
+    @property
+    def candidate(self) -> Candidate:
+        """The event."""
+        return self.checked.candidate
+
+
 def checked_candidate(fields: Mapping[bytes, bytes], keys: VerifyingKeys) -> SignedCandidate:
     """The candidate in a stream entry, if the worker it names has signed it.
 
