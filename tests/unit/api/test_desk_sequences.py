@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from api.review import guards, machine
 from api.store import candidates as candidate_store
 from api.store import queue as queue_store
-from tests.desk_sequences import SETTINGS, bench, sequences
+from tests.desk_sequences import SETTINGS, Bench, bench, sequences
 from tests.unguarded import open_unguarded_database
 
 SEARCH = settings(
@@ -24,6 +25,8 @@ SEARCH = settings(
     derandomize=True,
     report_multiple_bugs=False,
 )
+
+ATTEMPTS = 5
 
 
 def test_no_sequence_confirms_without_two_people_apart_who_said_the_same(tmp_path: Path) -> None:
@@ -70,4 +73,14 @@ def test_a_build_without_a_guard_is_caught(
     monkeypatch.setattr("api.services.open_database", open_unguarded_database)
     broken(monkeypatch)
     with bench(tmp_path) as made, pytest.raises(AssertionError):
-        run_state_machine_as_test(sequences(made), settings=SEARCH)
+        _search(made)
+
+
+def _search(made: Bench) -> None:
+    """A fault that shows in one race and not in its repetition is not proved: it is looked for again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return run_state_machine_as_test(sequences(made), settings=SEARCH)
+        except Flaky:
+            continue
+    return None
