@@ -173,11 +173,12 @@ class CandidateRepository:
             "expires_at": case.expires_at,
             "hold_until": case.hold_until,
         }
-        self._session.execute(
-            _SAVE, {"saved": row.candidate_id} | {f"its_{name}": standing[name] for name in standing}
-        )
+        values = {f"its_{name}": value for name, value in standing.items()}
+        self._session.execute(_SAVE, values | {"saved": row.candidate_id})
         for name, value in standing.items():
-            set_committed_value(row, name, value)
+            set_committed_value(
+                row, name, value
+            )  # as it is in the database now: nothing to write at the commit
 
     def add_judgement(self, candidate_id: str, judgement: Judgement) -> None:
         """Keeps an answer; the database refuses a second one by the same account, session, passkey or browser.
