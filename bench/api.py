@@ -63,6 +63,7 @@ class StoreFigures:
         look_p95_ms: of reviews that were opened.
         judgement_p50_ms, judgement_p95_ms: of judgements that were taken, both their requests together.
         pages, looks, judgements: how many were measured.
+        gone: reviews that two others had opened since their page was given.
         refused: queue pages and reviews that were not given, by status; there must be none.
         not_taken: judgements that were not, by status.
         ingest_per_second: candidates read, checked, kept and acknowledged, the best of two runs.
@@ -78,9 +79,15 @@ class StoreFigures:
     pages: int = 0
     looks: int = 0
     judgements: int = 0
+    gone: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     not_taken: dict[str, int] = field(default_factory=dict)
     ingest_per_second: float = 0.0
+
+    @property
+    def asked(self) -> int:
+        """How many times something was asked, and answered as it should be."""
+        return self.pages + self.looks + self.gone + self.judgements
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,7 @@ def _sum_up(found: StoreFigures, heard: Heard, site: Site, plan: ApiPlan) -> Non
     _, found.look_p95_ms = _percentiles(heard.look_ms)
     found.judgement_p50_ms, found.judgement_p95_ms = _percentiles(heard.judgement_ms)
     found.pages, found.looks = len(heard.queue_ms), len(heard.look_ms)
-    found.judgements = len(heard.judgement_ms)
+    found.judgements, found.gone = len(heard.judgement_ms), len(heard.gone_ms)
     found.refused = {str(status): count for status, count in sorted(heard.refused.items())}
     found.not_taken = {str(status): count for status, count in sorted(heard.not_taken.items())}
     if plan.ingest:

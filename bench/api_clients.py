@@ -31,6 +31,7 @@ class Heard:
     Attributes:
         queue_ms: time of each queue page, milliseconds.
         look_ms: time of each review that was opened.
+        gone_ms: time of each that two others had opened since the page was given.
         judgement_ms: time of each judgement that was taken, from asking what is to be signed: two requests.
         refused: queue pages and reviews that were not given, by status.
         not_taken: judgements that were not, by status.
@@ -38,6 +39,7 @@ class Heard:
 
     queue_ms: list[float] = field(default_factory=list)
     look_ms: list[float] = field(default_factory=list)
+    gone_ms: list[float] = field(default_factory=list)
     judgement_ms: list[float] = field(default_factory=list)
     refused: Counter[int] = field(default_factory=Counter)
     not_taken: Counter[int] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class Heard:
         """Adds what another run saw."""
         self.queue_ms += other.queue_ms
         self.look_ms += other.look_ms
+        self.gone_ms += other.gone_ms
         self.judgement_ms += other.judgement_ms
         self.refused += other.refused
         self.not_taken += other.not_taken
@@ -126,7 +129,9 @@ class _Client:
         if status == 200:
             heard.look_ms.append(_since_ms(due))
             self._review_id = review_id
-        elif status != 404:  # two others opened it since the page: the next page does not have it
+        elif status == 404:  # two others opened it since the page: the next page does not have it
+            heard.gone_ms.append(_since_ms(due))
+        else:
             heard.refused[status] += 1
 
     async def _judge(self, review_id: str, due: float, heard: Heard) -> None:

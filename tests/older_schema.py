@@ -48,6 +48,7 @@ _VALUES: Final[dict[tuple[str, str], Any]] = {
     ("deployments", "authorised_by_key"): "y",
     ("deployments", "request_id"): None,
     ("list_requests", "ended_by"): None,
+    ("passkeys", "revoked_at"): None,
     ("subjects", "authorised_by"): "y",
     ("subjects", "authorised_by_key"): "y",
     ("subjects", "request_id"): None,

@@ -105,9 +105,12 @@ class ChainEnd:
             # It has the turn in the database, and must not ask for the one here, whose owner may wait for it there.
             if _SAID in session.info:
                 _chain_said(session)
+            end = None
             if _ENTRIES in session.info:
-                _write_locked(session, session.info.pop(_ENTRIES))
+                end = _write_locked(session, session.info.pop(_ENTRIES))
             session.commit()
+            if end is not None and (self._known is None or self._known.sequence < end.sequence):
+                self._known = end  # whoever has the turn here meanwhile knows a later one, and will say so
         elif session.info.get(_SAID):
             session.flush()  # what else there is to write is written before the turn
             with self._turn:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, case, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from api.review.cases import JUDGES_NEEDED, State
@@ -82,23 +82,24 @@ class ClaimRepository:
 
 
 def has_room(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """Of reviews joined with their candidates: those the account has open, or that lack a judge still.
+    """Of reviews: those the account has open, or that lack a judge still.
 
-    An answer takes the place of the claim before it, so that it changes nothing in anybody's list. One sum over the
-    few claims of a review, so that no database has a reason to read all there ever were.
+    An answer takes the place of the claim before it, so that it changes nothing in anybody's list. Those without room are
+    found first and together, from the claims in force, of which nobody has two. Asked for each review, PostgreSQL reads
+    all claims each time for as long as it takes the table for empty, as it was when the day began.
     """
     claim, answer = aliased(ReviewClaim), aliased(JudgementRecord)
-    answered = (
-        exists()
-        .where(answer.candidate_id == CandidateRecord.candidate_id, answer.account_id == claim.account_id)
-        .correlate_except(answer)
+    review, candidate = aliased(Review), aliased(CandidateRecord)
+    weight = case((claim.account_id == account_id, _HERS), (answer.account_id.is_not(None), 0), else_=1)
+    given = case((candidate.state == State.ONE_ANSWER.value, 1), else_=0)
+    hers = and_(answer.candidate_id == candidate.candidate_id, answer.account_id == claim.account_id)
+    without = (
+        select(claim.review_id)
+        .join(review, review.review_id == claim.review_id)
+        .join(candidate, candidate.candidate_id == review.candidate_id)
+        .outerjoin(answer, hers)
+        .where(claim.claimed_until > now)
+        .group_by(claim.review_id, candidate.state)
+        .having(func.sum(weight) + given >= JUDGES_NEEDED)
     )
-    weight = case((claim.account_id == account_id, _HERS), (answered, 0), else_=1)
-    taken = (
-        select(func.coalesce(func.sum(weight), 0))
-        .where(claim.review_id == Review.review_id, claim.claimed_until > now)
-        .correlate(Review, CandidateRecord)
-        .scalar_subquery()
-    )
-    given = case((CandidateRecord.state == State.ONE_ANSWER.value, 1), else_=0)
-    return taken + given < JUDGES_NEEDED
+    return Review.review_id.not_in(without)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -27,6 +27,15 @@ _TRUSTED_SECONDS: Final = 1.0
 the first that finds it gone empties the pool."""
 
 _USED_AT: Final = "aiqyn_used_at"
+_WROTE: Final = "aiqyn_wrote"
+
+_SERVER_SETTINGS: Final = (
+    # What operators ask for all day lies in memory: to fetch a row there by its key costs little more than to read on.
+    "SET random_page_cost = 1.1",
+)
+_PREPARE_AFTER: Final = 2
+_PREPARED_AT_MOST: Final = 500
+"""Of one connection: the service has fewer statements than that, and each is planned once."""
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -66,10 +75,26 @@ def open_engine(url: str) -> Engine:
 
 def _open_server(url: URL, **more: Any) -> Engine:
     # Last in, first out: few connections work, and their server knows what each of them asks.
-    engine = create_engine(url, pool_size=20, max_overflow=20, pool_use_lifo=True, **more)
+    engine = create_engine(
+        url,
+        pool_size=20,
+        max_overflow=20,
+        pool_use_lifo=True,
+        connect_args={"prepare_threshold": _PREPARE_AFTER},
+        **more,
+    )
+    event.listen(engine, "connect", _prepare_server)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _check_idle(engine))
     return engine
+
+
+def _prepare_server(connection: Any, _record: ConnectionPoolEntry) -> None:
+    connection.prepared_max = _PREPARED_AT_MOST
+    with connection.cursor() as cursor:
+        for setting in _SERVER_SETTINGS:
+            cursor.execute(setting)
+    connection.commit()
 
 
 def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
@@ -96,11 +121,33 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(pragma)
 
 
+def _forget_writes(connection: Connection) -> None:
+    connection.info.pop(_WROTE, None)
+
+
+def _note_writes(connection: Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+    if not statement.startswith("SELECT"):
+        connection.info[_WROTE] = True
+
+
 def _begin_sqlite(connection: Connection) -> None:
     kind = connection.get_execution_options().get(_BEGIN, "IMMEDIATE")
     if kind == _NONE:
         return
     connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _end_unchanged(session: Session) -> None:
+    """Ends a transaction of which nothing is to be kept; one that only read, as a refusal does, by a commit.
+
+    That is all the same to the database, but after a rollback a driver forgets what it prepared, and the next who gets
+    this connection waits for plans.
+    """
+    session.expunge_all()
+    if session.is_active and session.in_transaction() and not session.connection().info.get(_WROTE):
+        session.commit()
+    else:
+        session.rollback()
 
 
 class Database:
@@ -123,6 +170,8 @@ class Database:
         self._turns: AbstractContextManager[None] = Turns() if one_writer else nullcontext()
         self._chain_end = ChainEnd()
         self._writing = sessionmaker(engine, expire_on_commit=False)
+        event.listen(engine, "begin", _forget_writes)
+        event.listen(engine, "before_cursor_execute", _note_writes)
         one_moment = {_BEGIN: "DEFERRED"} if one_writer else {"isolation_level": "REPEATABLE READ"}
         self._reading = sessionmaker(
             engine.execution_options(**one_moment), expire_on_commit=False, autoflush=False
@@ -143,9 +192,16 @@ class Database:
         SQLite has one writer: those of this process wait their turn here, in order, and not inside SQLite, which
         would let each look again and again at growing intervals. Never begin one inside another.
         """
-        with self._turns, self._writing.begin() as session:
-            yield session
+        with self._turns, self._writing() as session:
+            try:
+                yield session
+            except SQLAlchemyError:
+                raise
+            except Exception:
+                _end_unchanged(session)
+                raise
             self._chain_end.commit(session)
+            session.commit()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -12,8 +12,12 @@ MAX_QUEUE_MS = 30.0
 MAX_JUDGEMENT_MS = 50.0
 MAX_RATIO = 2.0
 MIN_INGEST = 500.0
-SHARE_MEASURED = 0.9
-"""Of the pages, and of the judgements, that fifty clients come to which ask for one of three things a second."""
+SHARE_ASKED = 0.9
+"""Of what fifty clients come to which ask for something every second."""
+
+SHARE_MEASURED = 0.7
+"""Of a third of that, of pages and of judgements each: who finds that two others have opened a review asks for another
+page, and has nothing to answer that time."""
 
 
 def measure(plan: api.ApiPlan | None = None) -> Iterator[Figure]:
@@ -38,7 +42,9 @@ def _of_database(found: api.DatabaseFigures, plan: api.ApiPlan) -> Iterator[Figu
     for words, store in (("full", full), ("empty", empty)):
         yield equals(f"{name}, {words}: pages and reviews refused", sum(store.refused.values()), 0)
         yield equals(f"{name}, {words}: judgements refused", sum(store.not_taken.values()), 0)
-        wanted = SHARE_MEASURED * plan.operators * plan.seconds * plan.rounds / 3
+        seconds = plan.operators * plan.seconds * plan.rounds
+        yield at_least(f"{name}, {words}: asked and answered", store.asked, round(SHARE_ASKED * seconds))
+        wanted = SHARE_MEASURED * seconds / 3
         yield at_least(f"{name}, {words}: queue pages measured", store.pages, round(wanted))
         yield at_least(f"{name}, {words}: judgements measured", store.judgements, round(wanted))
     yield at_least(f"{name}: candidates taken in a second", full.ingest_per_second, MIN_INGEST)

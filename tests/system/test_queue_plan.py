@@ -34,6 +34,7 @@ def test_a_queue_page_reads_what_waits_in_its_order(tmp_path: Path) -> None:
     assert "Index Scan using ix_candidates_waiting" in plan
     assert "Seq Scan on candidates" not in plan
     assert "Seq Scan on reviews" not in plan
+    assert "review_id)::text = (reviews.review_id)" not in plan, "claims are read anew for every review"
 
 
 def explained(url: str) -> str:

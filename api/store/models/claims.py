@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
@@ -14,6 +14,7 @@ class ReviewClaim(Base):
     """That a judge opened a review, when first, and until when it is claimed for her."""
 
     __tablename__ = "review_claims"
+    __table_args__ = (Index("ix_review_claims_claimed_until", "claimed_until"),)  # those in force
 
     review_id: Mapped[str] = mapped_column(ForeignKey("reviews.review_id"), primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.account_id"), primary_key=True, index=True)

@@ -1,0 +1,52 @@
+"""What a connection to PostgreSQL has prepared stays when somebody is refused: else the next request waits for plans."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from api.errors import NotFoundError
+from api.store import engine
+from api.store.engine import Database
+from api.store.models import LedgerHead
+from tests.api_client import Clients
+
+pytestmark = pytest.mark.system
+
+_PREPARED = text("SELECT count(*) FROM pg_prepared_statements")
+
+
+def test_a_refusal_forgets_nothing(clients: Clients) -> None:
+    database = clients.seeded.services.database
+    for _ in range(4):
+        _look_at(database)
+    before = _prepared(database)
+    assert before > 0
+    with pytest.raises(NotFoundError):
+        _refuse(database)
+    assert _prepared(database) >= before
+
+
+def test_a_build_that_undoes_what_only_read_is_caught(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_end_unchanged", Session.rollback)
+    with pytest.raises(AssertionError):
+        test_a_refusal_forgets_nothing(clients)
+
+
+def _look_at(database: Database) -> None:
+    with database.write() as session:
+        session.scalars(select(LedgerHead.sequence)).one()
+
+
+def _refuse(database: Database) -> None:
+    with database.write() as session:
+        session.scalars(select(LedgerHead.sequence)).one()
+        raise NotFoundError
+
+
+def _prepared(database: Database) -> int:
+    with database.write() as session:
+        return session.execute(_PREPARED).scalar_one()
