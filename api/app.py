@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,7 @@ from api.routes import (
     watchlists,
 )
 from api.services import Services
+from api.standing import Standing
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """No request needs more: the longest carries a reason in words."""
@@ -88,14 +89,26 @@ class Application(FastAPI):
         return document
 
 
-def create_app(services: Services) -> Application:
-    """The application over services that exist; it starts and closes them with itself."""
+def create_app(
+    services: Services,
+    *,
+    standing: Standing | None = None,
+    beside: AbstractContextManager[object] | None = None,
+) -> Application:
+    """The application over services that exist; it starts and closes them with itself.
+
+    Args:
+        services: what routes work with.
+        standing: says how the service fares; `services` where None.
+        beside: entered before the first request, and left after the last.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         services.start()
         try:
-            yield
+            with beside or nullcontext():
+                yield
         finally:
             services.close()
 
@@ -113,6 +126,7 @@ def create_app(services: Services) -> Application:
         routes=[route for part in PARTS for route in part.router.routes],
     )
     app.state.services = services
+    app.state.standing = standing or services
     app.add_middleware(
         RateGate,
         rates=services.rates,

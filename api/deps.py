@@ -22,6 +22,7 @@ from api.principals import (
 )
 from api.review.cases import Role
 from api.services import Services
+from api.standing import Standing
 
 MAX_PAGE: Final = 100
 
@@ -35,7 +36,12 @@ async def _services(request: Request) -> Services:
     return services_of(request)
 
 
+async def _standing(request: Request) -> Standing:
+    return cast("Standing", request.app.state.standing)
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
+StandingDep = Annotated[Standing, Depends(_standing)]
 
 
 def client_address(request: Request) -> str:

@@ -91,6 +91,13 @@ class UnprocessableError(ApiError):
     title = "Not processable"
 
 
+class AwayError(ApiError):
+    """What would be needed for an answer is not there just now."""
+
+    status = 503
+    title = "Not available"
+
+
 class TooManyRequestsError(ApiError):
     """Too many requests, or too many wrong passwords."""
 

@@ -72,7 +72,7 @@ class RecordSweeper:
         with self._database.read() as session:
             if not self._due(AgeingRepository(session, 1, only_look=True), now):
                 return 0
-        with self._database.write() as session:
+        with self._database.tidy() as session:
             deleted = self._due(AgeingRepository(session, BATCH), now)
             if deleted:
                 LedgerRepository(session).append(

@@ -104,7 +104,7 @@ class RetentionSweeper:
         return gone + self._end_unnamed(SHELVES[self._next_shelf], now)
 
     def _end_due(self, now: datetime) -> int:
-        with self._database.write() as session:
+        with self._database.tidy() as session:
             records = EvidenceRepository(session)
             due = self._due(records, now)
             if not due:

@@ -125,6 +125,10 @@ class Services:
         """`ok` or what is wrong, for everything work needs."""
         return {**self.probes.states(), **self.background.readiness()}
 
+    def metrics_text(self) -> bytes:
+        """What it counts and measures, as Prometheus reads it."""
+        return self.metrics.registry.text()
+
     def notices(self) -> list[str]:
         """What stops no work here and has to be mended; open to anyone, so that no deployment is named."""
         notices = self.after.watch.notices()

@@ -53,6 +53,9 @@ CAMERA: Final = "gate"
 DEPLOYMENT: Final = "speed"
 MODEL: Final = ModelRef(role="embedder", id="none", sha256="a" * 64)
 RECIPE: Final = TemplateRecipe(MODEL.id, MODEL.sha256, "none")
+PROCESSES: Final = 2
+"""Of the service on PostgreSQL: as many as the machine of the project's figures has processors."""
+
 READY_SECONDS: Final = 60.0
 XADDS: Final = 250
 _POLL_SECONDS: Final = 0.02
@@ -187,6 +190,7 @@ def filled_site(
             "minimum_look_seconds": LOOK_SECONDS,
             "expire_after_seconds": 2_592_000,
             "database_url": database_url,
+            "processes": 1 if database_url is None else PROCESSES,
         },
     }
     (folder / "aiqyn.yaml").write_text(yaml.safe_dump(settings), "utf-8")

@@ -185,6 +185,9 @@ class ApiConfig(Settings):
         default=15.0, gt=0, le=365, description="until a complaint is answered"
     )
     database_url: Address | None = Field(default=None, description="SQLAlchemy URL; null: SQLite in data_dir")
+    processes: int = Field(
+        default=1, ge=1, le=32, description="that answer requests; more than one needs PostgreSQL"
+    )
     requests_per_second: float = Field(
         default=100.0, ge=1, le=100_000, description="one account may send, ten times as many at once"
     )
@@ -195,6 +198,13 @@ class ApiConfig(Settings):
     proxy_login: ProxyLoginConfig | None = Field(
         default=None, description="a proxy whose header says who somebody is; null: none is believed"
     )
+
+    @field_validator("processes")
+    @classmethod
+    def _sqlite_has_one_writer(cls, processes: int, info: ValidationInfo) -> int:
+        if processes > 1 and (info.data.get("database_url") or "sqlite").startswith("sqlite"):
+            raise ValueError("more than one process needs PostgreSQL; set api.database_url, or leave it at 1")
+        return processes
 
 
 class Config(Settings):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,10 +28,6 @@ NO_ORIGIN = (
     "Set it as browsers write it, e.g. api.origin: https://aiqyn.example"
 )
 
-
-SWITCH_SECONDS = 0.001
-"""How long a thread keeps the interpreter while others wait for it: a request changes threads several times, and each
-time would wait up to five times as long by default."""
 
 group = typer.Typer()
 
@@ -60,6 +55,8 @@ def serve(
 ) -> None:
     """Serves the API and the page until interrupted."""
     from aiqyn.logs import log_to_stderr
+    from aiqyn.serving.first import run_service
+    from aiqyn.serving.options import ServeOptions
     from pipelines.config import default_config_path, load_config
     from pipelines.errors import PipelineError
 
@@ -81,12 +78,17 @@ def serve(
     try:
         with _with_bus(loaded, chosen_port, https=tls or behind_proxy) as settings:
             _check_free(chosen_host, chosen_port)
-            _run(
+            run_service(
                 settings,
-                chosen_host,
-                chosen_port,
-                tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
-                behind_proxy=behind_proxy,
+                ServeOptions(
+                    host=chosen_host,
+                    port=chosen_port,
+                    tls=(tls_certificate, tls_key) if tls_certificate and tls_key else None,
+                    trusted_proxies=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+                    if behind_proxy
+                    else None,
+                    processes=loaded.api.processes,
+                ),
             )
     except PipelineError as error:
         fail(str(error))
@@ -117,12 +119,10 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
 
 def _check_free(host: str, port: int) -> None:
     """Ends the command where the address cannot be listened on; the server itself would only log that."""
-    bare = host.strip("[]")
+    from aiqyn.serving.listening import check_free
+
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        check_free(host, port)
     except OSError as error:
         fail(f"{host}:{port}: cannot be listened on: {error.strerror}; choose another --host or --port")
 
@@ -157,37 +157,3 @@ def _with_bus(loaded: Config, port: int, *, https: bool) -> Iterator[Settings]:
             redis_username=API_USER,
             redis_password=redis.password(API_USER),
         )
-
-
-def _run(
-    settings: Settings, host: str, port: int, *, tls: tuple[Path, Path] | None, behind_proxy: bool
-) -> None:
-    import gc
-    import sys
-
-    import uvicorn
-    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-
-    from api.app import create_app
-    from api.peers import PeerNoted
-    from api.services import build_services
-
-    app: Any = create_app(build_services(settings))
-    if behind_proxy:
-        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
-        app = PeerNoted(ProxyHeadersMiddleware(app, trusted_hosts=trusted))
-    gc.collect()
-    gc.freeze()  # what is there now stays: looking through it again and again would make somebody wait each time
-    sys.setswitchinterval(SWITCH_SECONDS)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        ssl_certfile=str(tls[0]) if tls else None,
-        ssl_keyfile=str(tls[1]) if tls else None,
-        proxy_headers=False,  # done above, so that who is at the other end stays known
-        server_header=False,
-        log_config=None,  # its own would write past ours, in another form
-        access_log=False,  # the ledger says who looked at what; an access log would say it again, unsealed
-        log_level="warning",
-    )

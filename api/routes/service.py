@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.deps import ServicesDep
+from api.deps import ServicesDep, StandingDep
 from api.errors import NotAuthenticatedError
 from api.problems import documented
 from api.routing import api_router
@@ -24,16 +25,16 @@ _bearer = HTTPBearer(
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "a background thread has died"}})
-def health(services: ServicesDep, response: Response) -> Health:
+def health(standing: StandingDep, response: Response) -> Health:
     """Whether the process and its threads are alive. A supervisor restarts it when not."""
-    return _answer(services.liveness(), response)
+    return _answer(standing.liveness(), response)
 
 
 @router.get("/ready", responses={503: {"model": Health, "description": "not able to work now"}})
-def ready(services: ServicesDep, response: Response) -> Health:
+def ready(standing: StandingDep, response: Response) -> Health:
     """Whether database, schema, keys, bus and threads are all there and work can be done."""
-    answer = _answer(services.readiness(), response)
-    return answer.model_copy(update={"notices": services.notices()})
+    answer = _answer(standing.readiness(), response)
+    return answer.model_copy(update={"notices": standing.notices()})
 
 
 @router.get("/.well-known/jwks.json", response_model_exclude_none=True)
@@ -46,13 +47,14 @@ def jwks(services: ServicesDep) -> Jwks:
     "/metrics",
     response_class=Response,
     responses={
-        **documented(401),
+        **documented(401, 503),
         200: {"content": {"text/plain": {}}, "description": "Prometheus, text 0.0.4"},
     },
 )
 def metrics(
     request: Request,
     services: ServicesDep,
+    standing: StandingDep,
     _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Response:
     """What the service counts and measures: for this machine, or for whoever has the token of the metrics."""
@@ -61,11 +63,11 @@ def metrics(
     authorization = request.headers.get("authorization")
     if not services.settings.metrics.allows(authorization, client, forwarded=forwarded):
         raise NotAuthenticatedError("metrics_token", "metrics need the bearer token of AIQYN_METRICS_TOKEN")
-    return Response(services.metrics.registry.text(), media_type=CONTENT_TYPE)
+    return Response(standing.metrics_text(), media_type=CONTENT_TYPE)
 
 
-def _answer(parts: dict[str, str], response: Response) -> Health:
+def _answer(parts: Mapping[str, str], response: Response) -> Health:
     well = all(state == "ok" for state in parts.values())
     if not well:
         response.status_code = 503
-    return Health(status="ok" if well else "unavailable", parts=parts)
+    return Health(status="ok" if well else "unavailable", parts=dict(parts))

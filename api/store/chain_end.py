@@ -98,6 +98,7 @@ class ChainEnd:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._known: End | None = None
+        self._others_append = False
 
     def commit(self, session: Session) -> None:
         """Writes what the session's transaction has to say, and commits it; where it says nothing, does nothing."""
@@ -115,19 +116,22 @@ class ChainEnd:
             session.flush()  # what else there is to write is written before the turn
             with self._turn:
                 known, self._known = self._known, None
-                end = None if known is None else _write_after(session, known)
+                end = None
+                if known is not None and not self._others_append:
+                    end = _write_after(session, _chained(session.info[_SAID], known))
                 if end is None:
+                    take_turn(session)
+                    self._others_append = known is not None and known != session.info[_END]
                     _chain_said(session)
                     end = _write_locked(session, session.info.pop(_ENTRIES))
                 session.commit()
                 self._known = end
 
 
-def _write_after(session: Session, known: End) -> End | None:
-    """The new end, where the ledger still ended where it is known to; else nothing is written."""
-    entries = _chained(session.info[_SAID], known)
+def _write_after(session: Session, entries: Sequence[Entry]) -> End | None:
+    """The new end, where the ledger still ended where these begin; else nothing is written."""
     end = End(entries[-1].sequence, entries[-1].entry_sha256)
-    moving = end._asdict() | {"after": known.entry_sha256}
+    moving = end._asdict() | {"after": entries[0].previous_sha256}
     if len(entries) == 1 and session.get_bind().dialect.name == "postgresql":
         return end if _changes_one(session, _MOVE_AND_INSERT, _row(entries[0]) | moving) else None
     if not _changes_one(session, _MOVE, moving):
@@ -137,9 +141,8 @@ def _write_after(session: Session, known: End) -> End | None:
 
 
 def _write_locked(session: Session, entries: Sequence[Entry]) -> End:
-    end = End(entries[-1].sequence, entries[-1].entry_sha256)
-    session.execute(_INSERT, [_row(entry) for entry in entries])
-    if not _changes_one(session, _MOVE, end._asdict() | {"after": entries[0].previous_sha256}):
+    end = _write_after(session, entries)
+    if end is None:
         raise LedgerError("the end of the ledger moved while this transaction had it locked")
     return end
 

@@ -24,8 +24,8 @@ _OF: Final = select(_TABLE.c.opened_at, _TABLE.c.claimed_until).where(
 )
 _LET_GO: Final = (
     update(_TABLE)
-    .where(_TABLE.c.account_id == bindparam("hers"), _TABLE.c.claimed_until > bindparam("now"))
-    .values(claimed_until=bindparam("now"))
+    .where(_TABLE.c.account_id == bindparam("hers"), _TABLE.c.claimed_until.is_not(None))
+    .values(claimed_until=None)
 )
 _INSERT: Final = insert(_TABLE)
 _RENEW: Final = (
@@ -41,11 +41,11 @@ class Claim:
 
     Attributes:
         opened_at: when she first did.
-        claimed_until: how long it is hers.
+        claimed_until: how long it is hers; None: she opened another since.
     """
 
     opened_at: datetime
-    claimed_until: datetime
+    claimed_until: datetime | None
 
 
 class ClaimRepository:
@@ -66,9 +66,9 @@ class ClaimRepository:
         Whoever opens another review lets go of the one before: nobody looks at two at once, or keeps a queue from others.
         """
         claim = self.of(review_id, account_id)
-        if claim is not None and claim.claimed_until > now:
+        if claim is not None and claim.claimed_until is not None and claim.claimed_until > now:
             return
-        self._session.execute(_LET_GO, {"hers": account_id, "now": now})
+        self._session.execute(_LET_GO, {"hers": account_id})
         if claim is not None:
             self._session.execute(_RENEW, {"review": review_id, "hers": account_id, "until": until})
             return
@@ -85,8 +85,8 @@ def has_room(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> Co
     """Of reviews: those the account has open, or that lack a judge still.
 
     An answer takes the place of the claim before it, so that it changes nothing in anybody's list. Those without room are
-    found first and together, from the claims in force, of which nobody has two. Asked for each review, PostgreSQL reads
-    all claims each time for as long as it takes the table for empty, as it was when the day began.
+    found first and together, from the claims nobody let go of, of which everybody has one at most: asked for each review,
+    PostgreSQL reads all claims each time for as long as it takes the table for empty, as it was when the day began.
     """
     claim, answer = aliased(ReviewClaim), aliased(JudgementRecord)
     review, candidate = aliased(Review), aliased(CandidateRecord)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,7 +32,10 @@ _WROTE: Final = "aiqyn_wrote"
 _SERVER_SETTINGS: Final = (
     # What operators ask for all day lies in memory: to fetch a row there by its key costs little more than to read on.
     "SET random_page_cost = 1.1",
+    # The server would plan some statements anew each time, because it thinks another moment worth another plan.
+    "SET plan_cache_mode = force_generic_plan",
 )
+_PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _PREPARE_AFTER: Final = 2
 _PREPARED_AT_MOST: Final = 500
 """Of one connection: the service has fewer statements than that, and each is planned once."""
@@ -168,6 +171,7 @@ class Database:
         self._in_use = in_use
         one_writer = engine.dialect.name == "sqlite"
         self._turns: AbstractContextManager[None] = Turns() if one_writer else nullcontext()
+        self._plans_are_kept = not one_writer
         self._chain_end = ChainEnd()
         self._writing = sessionmaker(engine, expire_on_commit=False)
         event.listen(engine, "begin", _forget_writes)
@@ -204,10 +208,18 @@ class Database:
             session.commit()
 
     @contextmanager
+    def tidy(self) -> Iterator[Session]:
+        """As `write`, for whoever deletes the few old among the many: how that is best done depends on how few they are."""
+        with self.write() as session:
+            self._plan_anew(session)
+            yield session
+
+    @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment and never holds up a writer."""
         # Ended by a commit, though there is nothing to keep: it leaves prepared what is.
         with self._reading() as session:
+            self._plan_anew(session)
             yield session
             session.expunge_all()  # what was changed in an object by mistake is not kept
             session.commit()
@@ -220,6 +232,10 @@ class Database:
         """
         with self._looking() as session:
             yield session
+
+    def _plan_anew(self, session: Session) -> None:
+        if self._plans_are_kept:
+            session.execute(_PLAN_ANEW)
 
     def close(self) -> None:
         """Closes every pooled connection."""

@@ -148,7 +148,7 @@ def _page_of(
     """
     # Nothing here depends on the moment, which is asked about in `open_for`: one plan is as good for every one of them,
     # and a database that notices makes it once.
-    waiting = select(CandidateRecord.candidate_id).where(_WAITING)
+    waiting = select(CandidateRecord.candidate_id, *_PLACE).where(_WAITING)
     waiting = waiting.where(within(scope, CandidateRecord.watchlist_id, CandidateRecord.camera_id))
     if not is_first:
         after = (
@@ -158,9 +158,10 @@ def _page_of(
         waiting = waiting.where(tuple_(*_PLACE) > tuple_(*after))
     # Limits stand in the text: a plan for any limit whatever takes much for granted, and is made anew each time instead.
     oldest = waiting.order_by(*_PLACE).limit(_in_text("looked_at")).subquery()
+    # Joined, and ordered by what is in order already: once the page is full, nobody looks at the rest.
     page = (
-        open_for.where(CandidateRecord.candidate_id.in_(select(oldest.c.candidate_id)))
-        .order_by(*_PLACE)
+        open_for.join(oldest, oldest.c.candidate_id == CandidateRecord.candidate_id)
+        .order_by(oldest.c.queued_at, oldest.c.review_id)
         .limit(_in_text("rows"))
         .with_only_columns(Review.review_id, Review.queued_at, Review.camera_id)
     )

@@ -49,4 +49,4 @@ def _refuse(database: Database) -> None:
 
 def _prepared(database: Database) -> int:
     with database.write() as session:
-        return session.execute(_PREPARED).scalar_one()
+        return int(session.execute(_PREPARED).scalar_one())

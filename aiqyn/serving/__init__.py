@@ -1,0 +1,1 @@
+"""The processes of `aiqyn serve`: the first does everything, further ones answer requests."""

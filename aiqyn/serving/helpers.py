@@ -1,0 +1,182 @@
+"""Further processes that answer requests, started by the first, looked after by it, and gone with it.
+
+Python runs one thread of a process at a time; operators who ask at the same time share what that gives. The first process
+takes candidates in, keeps the clocks and counts; the others answer, and ask it how the service fares.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess, parent_process
+from typing import Final, Self
+
+import structlog
+
+from aiqyn.serving.options import ServeOptions
+from api.settings import Settings
+from api.standing import AskedStanding, Standing, answer_questions
+
+_log = structlog.get_logger(__name__)
+
+STOP_SECONDS: Final = 15.0
+"""For requests it has begun to answer; then it is killed."""
+
+_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Before a process is started again that ended by itself, and again."""
+
+_LONG_ENOUGH_SECONDS: Final = 60.0
+"""It ran for so long: what ended it has nothing to do with its start."""
+
+
+class Helpers:
+    """All further processes of a service; a context that starts and ends them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: ServeOptions,
+        sockets: list[list[socket.socket]],
+        standing: Standing,
+    ) -> None:
+        """
+        Args:
+            settings: of the service.
+            options: of the service.
+            sockets: of each process.
+            standing: answers what they are asked about the service.
+        """
+        self._helpers = [
+            _Helper(number, settings, options, own, standing) for number, own in enumerate(sockets, start=2)
+        ]
+
+    def __enter__(self) -> Self:
+        for helper in self._helpers:
+            helper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for helper in self._helpers:
+            helper.begin_to_stop()
+        for helper in self._helpers:
+            helper.stop()
+
+    @property
+    def notice(self) -> str | None:
+        """That some are away; None where all answer."""
+        away = sum(not helper.runs for helper in self._helpers)
+        if not away:
+            return None
+        return (
+            f"{away} of {len(self._helpers) + 1} processes that answer requests do not run; they are started again, and "
+            "the log says why they ended"
+        )
+
+
+class _Helper:
+    """One process, and the thread that looks after it."""
+
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        options: ServeOptions,
+        sockets: list[socket.socket],
+        standing: Standing,
+    ) -> None:
+        self._number = number
+        self._settings = settings
+        self._options = options
+        self._sockets = sockets
+        self._standing = standing
+        self._stopping = threading.Event()
+        self._process: BaseProcess | None = None
+        self._thread = threading.Thread(target=self._look_after, name=f"aiqyn-process-{number}", daemon=True)
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is such a process."""
+        return self._process is not None and self._process.is_alive()
+
+    def start(self) -> None:
+        """Starts it."""
+        self._thread.start()
+
+    def begin_to_stop(self) -> None:
+        """Tells it to answer what it has begun with and to end."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """Waits for its end; it is killed where it takes too long."""
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()
+            self._thread.join(STOP_SECONDS)
+
+    def _look_after(self) -> None:
+        ended = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            code = self._run()
+            if self._stopping.is_set():
+                return
+            ended = 0 if time.monotonic() - began > _LONG_ENOUGH_SECONDS else ended + 1
+            pause_seconds = _PAUSES_SECONDS[min(ended, len(_PAUSES_SECONDS) - 1)]
+            _log.warning("process_ended", number=self._number, exit_code=code, again_in_seconds=pause_seconds)
+            self._stopping.wait(pause_seconds)
+
+    def _run(self) -> int | None:
+        """Runs it once, and answers what it asks; its exit code."""
+        ours, its = multiprocessing.Pipe()
+        process = multiprocessing.get_context("spawn").Process(
+            target=answer_requests,
+            args=(self._settings, self._options, self._sockets, its),
+            name=f"aiqyn-process-{self._number}",
+            daemon=True,
+        )
+        process.start()
+        self._process = process
+        its.close()  # so that its end is the end of the pipe
+        if self._stopping.is_set():
+            process.terminate()
+        with ours:
+            answer_questions(ours, self._standing)
+        process.join()
+        return process.exitcode
+
+
+def answer_requests(
+    settings: Settings, options: ServeOptions, sockets: list[socket.socket], first: Connection
+) -> None:
+    """What a further process does, until it is told to end or the first is gone."""
+    from aiqyn.logs import log_to_stderr
+    from aiqyn.serving.program import run_server
+    from api.services import build_services
+    from pipelines.errors import PipelineError
+
+    log_to_stderr()
+    threading.Thread(target=_end_with_the_first, name="aiqyn-first-process", daemon=True).start()
+    try:
+        services = build_services(replace(settings, run_background=False))
+    except PipelineError as error:
+        _log.error("process_not_started", error=type(error).__name__, reason=str(error)[:200])
+        sys.exit(1)
+    run_server(services, options, sockets, standing=AskedStanding(first))
+
+
+def _end_with_the_first() -> None:
+    first = parent_process()
+    if first is not None:
+        wait([first.sentinel])
+        with suppress(ProcessLookupError):
+            os.kill(os.getpid(), signal.SIGTERM)
