@@ -29,6 +29,9 @@ NO_ORIGIN = (
 )
 
 
+LEFT_OVER_SECONDS = 5.0
+"""So long the further processes of a service that was killed may hold its port."""
+
 group = typer.Typer()
 
 
@@ -77,7 +80,7 @@ def serve(
     _check_tls(tls_certificate, tls_key)
     try:
         with _with_bus(loaded, chosen_port, https=tls or behind_proxy) as settings:
-            _check_free(chosen_host, chosen_port)
+            _check_free(chosen_host, chosen_port, loaded.api.processes)
             run_service(
                 settings,
                 ServeOptions(
@@ -117,12 +120,12 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
         )
 
 
-def _check_free(host: str, port: int) -> None:
+def _check_free(host: str, port: int, processes: int) -> None:
     """Ends the command where the address cannot be listened on; the server itself would only log that."""
     from aiqyn.serving.listening import check_free
 
     try:
-        check_free(host, port)
+        check_free(host, port, patience_seconds=LEFT_OVER_SECONDS if processes > 1 else 0.0)
     except OSError as error:
         fail(f"{host}:{port}: cannot be listened on: {error.strerror}; choose another --host or --port")
 

@@ -10,6 +10,7 @@ from aiqyn.serving.options import ServeOptions
 from aiqyn.serving.program import run_server
 from api.services import Services, build_services
 from api.settings import Settings
+from pipelines.errors import PipelineError
 
 
 class WithHelpers:
@@ -45,14 +46,17 @@ def run_service(settings: Settings, options: ServeOptions) -> None:
         options: where requests come in, and how many processes answer them.
 
     Raises:
-        OSError: the address cannot be shared.
-        SealingError, BusError: as `build_services`.
+        PipelineError: the address cannot be shared, or as `build_services`.
     """
     services = build_services(settings)
     if options.processes == 1:
         run_server(services, options, None)
         return
-    sockets = shared_sockets(options.host, options.port, options.processes)
+    try:
+        sockets = shared_sockets(options.host, options.port, options.processes)
+    except OSError as error:
+        services.close()
+        raise PipelineError(f"{options.host}:{options.port}: cannot be shared: {error.strerror}") from error
     try:
         standing = WithHelpers(services)
         standing.helpers = Helpers(settings, options, sockets[1:], standing)

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Sequence
+from typing import Final
+
+_POLL_SECONDS: Final = 0.1
 
 
-def check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int, *, patience_seconds: float = 0.0) -> None:
     """Looks whether an address can be listened on; a server that cannot only logs it.
+
+    Args:
+        host: address or name.
+        port: 0: any.
+        patience_seconds: how long it may still be in use: further processes of a service that was killed answer what they
+            have begun with before they end.
 
     Raises:
         OSError: it cannot.
     """
     family, address = _addresses(host, port)[0]
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((address, port))
+    until = time.monotonic() + patience_seconds
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                    raise
+            else:
+                return
+        time.sleep(_POLL_SECONDS)
 
 
 def shared_sockets(host: str, port: int, processes: int) -> list[list[socket.socket]]:

@@ -29,14 +29,19 @@ def measure() -> Iterator[Figure]:
     yield from sequences()
     yield from clients("SQLite", {})
     with postgres.running() as url:
-        yield from clients("PostgreSQL", {"database_url": url})
+        yield from clients("PostgreSQL", on_postgres(url))
 
 
 def measure_kills() -> Iterator[Figure]:
     """Line 6: the service killed around judgement, hold, outbox, undo and retraction."""
     yield from killed("SQLite", {}, KILLS)
     with postgres.running() as url:
-        yield from killed("PostgreSQL", {"database_url": url}, FEWER_KILLS)
+        yield from killed("PostgreSQL", on_postgres(url), FEWER_KILLS)
+
+
+def on_postgres(url: str) -> dict[str, object]:
+    """Settings of a service on PostgreSQL: two processes, so that whatever one of them knows alone is found out."""
+    return {"database_url": url, "processes": 2}
 
 
 def killed(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aiqyn.embedded.redis_server import RedisServer
 from api.review.cases import Role
-from bench.acceptance.judgement import clients, killed
+from bench.acceptance.judgement import clients, killed, on_postgres
 from bench.acceptance.lines import Figure
 from bench.live.judging_storm import StormPlan
 from tests.api_client import Clients
@@ -50,7 +50,7 @@ def test_many_clients_at_once_on_sqlite() -> None:
 
 
 def test_many_clients_at_once_on_postgresql(url: str) -> None:
-    assert failed(clients("PostgreSQL", {"database_url": url}, PLAN, redis())) == []
+    assert failed(clients("PostgreSQL", on_postgres(url), PLAN, redis())) == []
 
 
 def test_what_the_service_said_it_did_it_did_however_often_it_is_killed() -> None:
@@ -58,7 +58,7 @@ def test_what_the_service_said_it_did_it_did_however_often_it_is_killed() -> Non
 
 
 def test_and_on_postgresql(url: str) -> None:
-    assert failed(killed("PostgreSQL", {"database_url": url}, 5, redis())) == []
+    assert failed(killed("PostgreSQL", on_postgres(url), 5, redis())) == []
 
 
 def test_no_long_sequence_on_sqlite_confirms_without_two_people_apart(tmp_path: Path) -> None:

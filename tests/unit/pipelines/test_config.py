@@ -89,6 +89,12 @@ REFUSED = [
     pytest.param(
         "identification:\n  min_looks: 1", ":2: identification.min_looks: must be", id="too few looks"
     ),
+    pytest.param("api:\n  processes: 2", ":2: api.processes: more than one process needs", id="sqlite"),
+    pytest.param(
+        "api:\n  database_url: sqlite:///x.db\n  processes: 2",
+        ":3: api.processes: more than one process needs PostgreSQL",
+        id="sqlite by name",
+    ),
     pytest.param("api: 5", ":1: api: must be a valid dictionary", id="section is a number"),
     pytest.param("cameras:\n  gate: {}", ":2: cameras.gate.source: is missing", id="camera without source"),
     pytest.param(
@@ -124,6 +130,10 @@ def test_keys_behind_a_link_into_the_data_folder_are_refused(load: Load, tmp_pat
     (tmp_path / "keys").symlink_to(tmp_path / "data/k")
     with pytest.raises(ConfigError, match="lies inside"):
         load("paths: {data_dir: data, keys_dir: keys}")
+
+
+def test_postgresql_may_have_several_processes(load: Load) -> None:
+    assert load("api: {database_url: 'postgresql:///aiqyn', processes: 3}").api.processes == 3
 
 
 def test_every_problem_has_its_line(load: Load) -> None:
