@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiqyn.serving.helpers import Helpers
+from aiqyn.serving.further import FurtherProcesses
 from aiqyn.serving.listening import close_all, shared_sockets
 from aiqyn.serving.options import ServeOptions
 from aiqyn.serving.program import run_server
@@ -13,12 +13,12 @@ from api.settings import Settings
 from pipelines.errors import PipelineError
 
 
-class WithHelpers:
+class WithFurther:
     """How the service fares, and its further processes."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.helpers: Helpers | None = None
+        self.further: FurtherProcesses | None = None
 
     def liveness(self) -> Mapping[str, str]:
         """Of the first process: a supervisor need not restart what starts the others again."""
@@ -30,7 +30,7 @@ class WithHelpers:
 
     def notices(self) -> list[str]:
         """Of the service, and of processes that are away."""
-        notice = self.helpers.notice if self.helpers else None
+        notice = self.further.notice if self.further else None
         return [*self._services.notices(), *([notice] if notice else [])]
 
     def metrics_text(self) -> bytes:
@@ -58,8 +58,8 @@ def run_service(settings: Settings, options: ServeOptions) -> None:
         services.close()
         raise PipelineError(f"{options.host}:{options.port}: cannot be shared: {error.strerror}") from error
     try:
-        standing = WithHelpers(services)
-        standing.helpers = Helpers(settings, options, sockets[1:], standing)
-        run_server(services, options, sockets[0], standing=standing, beside=standing.helpers)
+        standing = WithFurther(services)
+        standing.further = FurtherProcesses(settings, options, sockets[1:], standing)
+        run_server(services, options, sockets[0], standing=standing, beside=standing.further)
     finally:
         close_all(sockets)

@@ -37,7 +37,7 @@ _LONG_ENOUGH_SECONDS: Final = 60.0
 """It ran for so long: what ended it has nothing to do with its start."""
 
 
-class Helpers:
+class FurtherProcesses:
     """All further processes of a service; a context that starts and ends them."""
 
     def __init__(
@@ -54,34 +54,34 @@ class Helpers:
             sockets: of each process.
             standing: answers what they are asked about the service.
         """
-        self._helpers = [
-            _Helper(number, settings, options, own, standing) for number, own in enumerate(sockets, start=2)
+        self._all = [
+            _Further(number, settings, options, own, standing) for number, own in enumerate(sockets, start=2)
         ]
 
     def __enter__(self) -> Self:
-        for helper in self._helpers:
-            helper.start()
+        for one in self._all:
+            one.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for helper in self._helpers:
-            helper.begin_to_stop()
-        for helper in self._helpers:
-            helper.stop()
+        for one in self._all:
+            one.begin_to_stop()
+        for one in self._all:
+            one.stop()
 
     @property
     def notice(self) -> str | None:
         """That some are away; None where all answer."""
-        away = sum(not helper.runs for helper in self._helpers)
+        away = sum(not one.runs for one in self._all)
         if not away:
             return None
         return (
-            f"{away} of {len(self._helpers) + 1} processes that answer requests do not run; they are started again, and "
+            f"{away} of {len(self._all) + 1} processes that answer requests do not run; they are started again, and "
             "the log says why they ended"
         )
 
 
-class _Helper:
+class _Further:
     """One process, and the thread that looks after it."""
 
     def __init__(
