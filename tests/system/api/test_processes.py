@@ -58,10 +58,16 @@ class Service:
                 found.append(client.get(f"{self.address}/health"))
         return found
 
+    def listening(self) -> int:
+        """How many sockets listen on the port: one for each process that has begun to answer."""
+        port = f":{int(self.address.rsplit(':', 1)[1]):04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(line[1].endswith(port) and line[3] == "0A" for line in lines)
+
     def well(self) -> bool:
-        """Whether every connection is answered."""
+        """Whether both processes answer, over every connection."""
         try:
-            return all(one.status_code == httpx.codes.OK for one in self.answers())
+            return self.listening() == 2 and all(one.status_code == httpx.codes.OK for one in self.answers())
         except httpx.TransportError:
             return False
 
