@@ -8,6 +8,7 @@ ApiError
 ├── NotFoundError           404  not there, or not for this account: the two look the same
 ├── ConflictError           409  answered already, closed already, or not in the state the step needs
 ├── UnprocessableError      422  a key used before for another request
+├── AwayError               503  what would be needed for an answer is not there just now
 └── TooManyRequestsError    429  too many requests, or too many wrong passwords
 """
 

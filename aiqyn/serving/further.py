@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -24,21 +26,22 @@ import structlog
 from aiqyn.serving.options import ServeOptions
 from api.settings import Settings
 from api.standing import AskedStanding, Standing, answer_questions
+from pipelines.live.reconnect import Backoff
 
 _log = structlog.get_logger(__name__)
 
 STOP_SECONDS: Final = 15.0
 """For requests it has begun to answer; then it is killed."""
 
-_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before a process is started again that ended by itself, and again."""
-
 _LONG_ENOUGH_SECONDS: Final = 60.0
 """It ran for so long: what ended it has nothing to do with its start."""
 
 
 class FurtherProcesses:
-    """All further processes of a service; a context that starts and ends them."""
+    """All further processes of a service: a context that starts and ends them, and what the service says of itself with them.
+
+    It is alive and ready as its first process is: a supervisor need not restart what starts the others again.
+    """
 
     def __init__(
         self,
@@ -52,10 +55,11 @@ class FurtherProcesses:
             settings: of the service.
             options: of the service.
             sockets: of each process.
-            standing: answers what they are asked about the service.
+            standing: of the first process.
         """
+        self._first = standing
         self._all = [
-            _Further(number, settings, options, own, standing) for number, own in enumerate(sockets, start=2)
+            _Further(number, settings, options, own, self) for number, own in enumerate(sockets, start=2)
         ]
 
     def __enter__(self) -> Self:
@@ -69,16 +73,28 @@ class FurtherProcesses:
         for one in self._all:
             one.stop()
 
-    @property
-    def notice(self) -> str | None:
-        """That some are away; None where all answer."""
+    def liveness(self) -> Mapping[str, str]:
+        """Of the first process."""
+        return self._first.liveness()
+
+    def readiness(self) -> Mapping[str, str]:
+        """Of the first process."""
+        return self._first.readiness()
+
+    def metrics_text(self) -> bytes:
+        """Of the first process, which counts for all."""
+        return self._first.metrics_text()
+
+    def notices(self) -> list[str]:
+        """Of the first process, and that others are away."""
         away = sum(not one.runs for one in self._all)
         if not away:
-            return None
-        return (
-            f"{away} of {len(self._all) + 1} processes that answer requests do not run; they are started again, and "
-            "the log says why they ended"
+            return self._first.notices()
+        notice = (
+            f"{away} of {len(self._all) + 1} processes that answer requests do not run; they are started again, and the "
+            "log says why they ended"
         )
+        return [*self._first.notices(), notice]
 
 
 class _Further:
@@ -124,14 +140,15 @@ class _Further:
             self._thread.join(STOP_SECONDS)
 
     def _look_after(self) -> None:
-        ended = 0
+        backoff = Backoff(random.Random())  # noqa: S311 spreads attempts, hides nothing
         while not self._stopping.is_set():
             began = time.monotonic()
             code = self._run()
             if self._stopping.is_set():
                 return
-            ended = 0 if time.monotonic() - began > _LONG_ENOUGH_SECONDS else ended + 1
-            pause_seconds = _PAUSES_SECONDS[min(ended, len(_PAUSES_SECONDS) - 1)]
+            if time.monotonic() - began > _LONG_ENOUGH_SECONDS:
+                backoff.reset()
+            pause_seconds = round(backoff.wait_seconds(0.0), 2)
             _log.warning("process_ended", number=self._number, exit_code=code, again_in_seconds=pause_seconds)
             self._stopping.wait(pause_seconds)
 

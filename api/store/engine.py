@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from api.errors import ApiError
 from api.store.chain_end import ChainEnd
 from api.store.in_use import InUse
 from api.store.turns import Turns
@@ -140,8 +141,8 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
-def _end_unchanged(session: Session) -> None:
-    """Ends a transaction of which nothing is to be kept; one that only read, as a refusal does, by a commit.
+def _end_refused(session: Session) -> None:
+    """Ends the transaction of a refusal, of which nothing is to be kept; one that only read, as most do, by a commit.
 
     That is all the same to the database, but after a rollback a driver forgets what it prepared, and the next who gets
     this connection waits for plans.
@@ -199,10 +200,8 @@ class Database:
         with self._turns, self._writing() as session:
             try:
                 yield session
-            except SQLAlchemyError:
-                raise
-            except Exception:
-                _end_unchanged(session)
+            except ApiError:
+                _end_refused(session)
                 raise
             self._chain_end.commit(session)
             session.commit()

@@ -31,7 +31,7 @@ def test_a_refusal_forgets_nothing(clients: Clients) -> None:
 def test_a_build_that_undoes_what_only_read_is_caught(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_end_unchanged", Session.rollback)
+    monkeypatch.setattr(engine, "_end_refused", Session.rollback)
     with pytest.raises(AssertionError):
         test_a_refusal_forgets_nothing(clients)
 

@@ -31,7 +31,7 @@ class Service:
         self.address = f"http://127.0.0.1:{port}"
         self.log = log
 
-    def helper(self) -> int | None:
+    def further(self) -> int | None:
         """The process that only answers; None where there is none just now."""
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -118,32 +118,37 @@ def test_every_process_says_how_the_one_service_fares(service: Service) -> None:
 
 
 def test_one_that_is_killed_is_started_again_and_told_of(service: Service) -> None:
-    killed = service.helper()
+    killed = service.further()
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     service.wait(lambda: "process_ended" in service.log.read_text())
-    service.wait(lambda: service.helper() not in {None, killed} and service.well() and not service.notices())
+    service.wait(lambda: service.further() not in {None, killed} and service.well() and not service.notices())
 
 
 def test_none_is_left_when_the_service_ends(service: Service) -> None:
-    helper = service.helper()
+    further = service.further()
     service.process.terminate()
     service.process.wait(30)
-    service.wait(lambda: not alive(helper))
+    service.wait(lambda: not alive(further))
     with pytest.raises(httpx.TransportError):
         service.answers()
 
 
 def test_none_outlives_a_first_process_that_is_killed(service: Service) -> None:
-    helper = service.helper()
+    further = service.further()
     service.process.kill()
-    service.wait(lambda: not alive(helper))
+    service.wait(lambda: not alive(further))
 
 
 def test_a_second_service_does_not_take_half_of_the_operators(service: Service, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "aiqyn", "serve", "--config", str(tmp_path / "aiqyn.yaml")]
-    second = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    settings = yaml.safe_load((tmp_path / "aiqyn.yaml").read_text("utf-8"))
+    settings["paths"] = {"data_dir": "second", "keys_dir": "second-keys"}
+    (tmp_path / "second.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    KeyStore.init(tmp_path / "second-keys", data_dir=tmp_path / "second")
+    command = [sys.executable, "-m", "aiqyn", "serve", "--config", str(tmp_path / "second.yaml")]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode != 0
+    assert "cannot be listened on" in second.stderr
     assert service.well()
 
 

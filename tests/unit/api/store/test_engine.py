@@ -55,7 +55,7 @@ def test_of_a_transaction_that_is_refused_nothing_is_kept(database: Database, fl
 def test_a_build_that_takes_what_it_wrote_for_read_is_caught(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_end_unchanged", Session.commit)
+    monkeypatch.setattr(engine, "_end_refused", Session.commit)
     with pytest.raises(AssertionError):
         test_of_a_transaction_that_is_refused_nothing_is_kept(database, flushed=True)
 
