@@ -18,8 +18,9 @@ CONTENT = b"weights" * 1000
 SIZE_BYTES = 8_000_000
 WRITERS = {
     "atomic": "cache.write(target, content)",
-    # What the cache must not be; it shows that the test below can fail.
-    "careless": "target.parent.mkdir(parents=True, exist_ok=True); target.write_bytes(content)",
+    # What the cache must not be; it shows that the test below can fail. In small pieces, so that nearly
+    # all its time is spent with a part of the file written, however fast the disk takes them.
+    "careless": "write_in_pieces(target, content)",
 }
 WRITE_FOREVER = f"""
 import sys
@@ -27,9 +28,14 @@ from pathlib import Path
 from weights.cache import Cache
 cache = Cache(Path(sys.argv[1]))
 target = cache.file("big.onnx")
+def write_in_pieces(target, content):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb", buffering=0) as file:
+        for start in range(0, len(content), 1000):
+            file.write(content[start:start + 1000])
+contents = [bytes([letter]) * {SIZE_BYTES} for letter in b"ab"]
 while True:
-    for letter in b"ab":
-        content = bytes([letter]) * {SIZE_BYTES}
+    for content in contents:
         WRITE
         print("written", flush=True)
 """
@@ -132,7 +138,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, writer: str, always
         )
         assert child.stdout
         child.stdout.readline()
-        time.sleep(0.001 * (attempt % 7) + 0.0005)
+        time.sleep(0.003 * (attempt % 7) + 0.0005)
         child.send_signal(signal.SIGKILL)
         child.wait()
         child.stdout.close()
