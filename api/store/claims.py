@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from api.review.cases import JUDGES_NEEDED, State
@@ -86,20 +86,33 @@ def has_room(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> Co
 
     An answer takes the place of the claim before it, so that it changes nothing in anybody's list. Those without room are
     found first and together, from the claims nobody let go of, of which everybody has one at most: asked for each review,
-    PostgreSQL reads all claims each time for as long as it takes the table for empty, as it was when the day began.
+    PostgreSQL reads all claims each time for as long as it takes the table for empty, as it was when the day began. Nothing
+    is joined to these claims, and what finds them stands apart (`OFFSET 0`): SQLite would begin with all reviews there are,
+    or with all claims there ever were.
     """
-    claim, answer = aliased(ReviewClaim), aliased(JudgementRecord)
-    review, candidate = aliased(Review), aliased(CandidateRecord)
-    weight = case((claim.account_id == account_id, _HERS), (answer.account_id.is_not(None), 0), else_=1)
-    given = case((candidate.state == State.ONE_ANSWER.value, 1), else_=0)
-    hers = and_(answer.candidate_id == candidate.candidate_id, answer.account_id == claim.account_id)
+    in_force = (
+        select(ReviewClaim.review_id, ReviewClaim.account_id).where(ReviewClaim.claimed_until > now).offset(0)
+    )
+    claim = in_force.subquery()
+    answer, review, candidate = aliased(JudgementRecord), aliased(Review), aliased(CandidateRecord)
+    candidate_id = (
+        select(review.candidate_id)
+        .where(review.review_id == claim.c.review_id)
+        .correlate(claim)
+        .scalar_subquery()
+    )
+    state = (
+        select(candidate.state)
+        .where(candidate.candidate_id == candidate_id)
+        .correlate(claim)
+        .scalar_subquery()
+    )
+    answered = exists().where(answer.candidate_id == candidate_id, answer.account_id == claim.c.account_id)
+    weight = case((claim.c.account_id == account_id, _HERS), (answered.correlate(claim), 0), else_=1)
+    given = case((state == State.ONE_ANSWER.value, 1), else_=0)
     without = (
-        select(claim.review_id)
-        .join(review, review.review_id == claim.review_id)
-        .join(candidate, candidate.candidate_id == review.candidate_id)
-        .outerjoin(answer, hers)
-        .where(claim.claimed_until > now)
-        .group_by(claim.review_id, candidate.state)
-        .having(func.sum(weight) + given >= JUDGES_NEEDED)
+        select(claim.c.review_id)
+        .group_by(claim.c.review_id)
+        .having(func.sum(weight) + func.max(given) >= JUDGES_NEEDED)
     )
     return Review.review_id.not_in(without)

@@ -35,6 +35,8 @@ _SERVER_SETTINGS: Final = (
     "SET random_page_cost = 1.1",
     # The server would plan some statements anew each time, because it thinks another moment worth another plan.
     "SET plan_cache_mode = force_generic_plan",
+    # A plan for any value whatever looks costly enough to be compiled, which takes longer than to run it.
+    "SET jit = off",
 )
 _PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _PREPARE_AFTER: Final = 2
