@@ -10,6 +10,7 @@ from api.keys.store import KeyStore
 from api.metrics import ServiceMetrics
 from api.probes import Probe, Probes, database_state, disk_state, keys_state, local_folders
 from api.settings import Settings
+from api.store.checkpoints import Checkpointer
 from api.store.engine import Database
 from api.stream import Bus, connect_bus
 from pipelines.tracing import tracing_from
@@ -28,6 +29,7 @@ REFERENCE_INTERVAL_SECONDS: Final = 1.0
 REQUEST_INTERVAL_SECONDS: Final = 60.0
 REDRESS_INTERVAL_SECONDS: Final = 2.0
 CHASE_INTERVAL_SECONDS: Final = 10.0
+CHECKPOINT_INTERVAL_SECONDS: Final = 1.0
 TRIM_INTERVAL_SECONDS: Final = 60.0
 RECORDS_INTERVAL_SECONDS: Final = 300.0
 DUTY_INTERVAL_SECONDS: Final = 5.0
@@ -96,6 +98,9 @@ def background_of(services: Services) -> Background:
         BackgroundLoop("duty", services.duty.run_once, DUTY_INTERVAL_SECONDS),
         BackgroundLoop("controls", services.control_sources.run_once, CONTROLS_INTERVAL_SECONDS),
     ]
+    if services.database.engine.dialect.name == "sqlite":
+        checkpointer = Checkpointer(services.database)
+        loops.append(BackgroundLoop("checkpoints", checkpointer.run_once, CHECKPOINT_INTERVAL_SECONDS))
     if services.bus is not None and services.outbox is not None:
         loops += [
             BackgroundLoop("intake", services.bus.take_in, 0.0),

@@ -50,6 +50,10 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",  # else INSERT OR REPLACE would slip past the append-only triggers
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
+    # The service has a `Checkpointer`; who commits shortens the journal only where that does not come round, or where there
+    # is no service.
+    "PRAGMA wal_autocheckpoint=16000",  # pages of 4 KiB; by default 1000
+    "PRAGMA journal_size_limit=16000000",  # bytes that stay for use again; what was deleted is soon not there either
 )
 
 

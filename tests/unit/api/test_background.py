@@ -113,6 +113,7 @@ def test_the_service_confirms_and_expires_by_itself(tmp_path: Path) -> None:
         "requests",
         "duty",
         "controls",
+        "checkpoints",
     )
     assert parts == dict.fromkeys(names, "ok")
     assert seeded.services.liveness()["hold-clock"] == "stopped"
