@@ -104,9 +104,13 @@ class RetentionSweeper:
         return gone + self._end_unnamed(SHELVES[self._next_shelf], now)
 
     def _end_due(self, now: datetime) -> int:
+        # What is old comes from far away on the disk: it is fetched before anybody has to wait for it, and read again.
+        with self._database.read() as session:
+            if not self._due(EvidenceRepository(session), now, locked=False):
+                return 0
         with self._database.tidy() as session:
             records = EvidenceRepository(session)
-            due = self._due(records, now)
+            due = self._due(records, now, locked=True)
             if not due:
                 return 0
             for record in due:
@@ -121,13 +125,14 @@ class RetentionSweeper:
         # Decided and written down first: what cannot be deleted now is found as named by nobody.
         return self._delete(refs)
 
-    def _due(self, records: EvidenceRepository, now: datetime) -> list[EvidenceRecord]:
+    def _due(self, records: EvidenceRepository, now: datetime, *, locked: bool) -> list[EvidenceRecord]:
         found: list[EvidenceRecord] = []
         for kind in KINDS:
             for states in (ENDED, CONFIRMED):
                 limit = self._policy.after(kind, next(iter(states)))
                 if limit is not None and len(found) < BATCH:
-                    found += records.due(kind, states, now - limit, now, BATCH - len(found))
+                    left = BATCH - len(found)
+                    found += records.due(kind, states, now - limit, now, left, locked=locked)
         return found
 
     def _end_unnamed(self, shelf: str, now: datetime) -> int:

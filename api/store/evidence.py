@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, or_, select
+from sqlalchemy import ColumnElement, exists, insert, or_, select, text
 from sqlalchemy.orm import Session
 
 from api.review.cases import State
 from api.store.models import CandidateRecord, EvidenceRecord, LegalHold
 from api.store.models.base import table_of
+from api.store.models.evidence import SHOWN_CLIPS
 from pipelines.events import EvidenceItem
 
 
@@ -54,13 +55,26 @@ class EvidenceRepository:
         ).all()
 
     def due(
-        self, kind: str, states: Iterable[State], taken_before: datetime, now: datetime, limit: int
+        self,
+        kind: str,
+        states: Iterable[State],
+        taken_before: datetime,
+        now: datetime,
+        limit: int,
+        *,
+        locked: bool,
     ) -> Sequence[EvidenceRecord]:
         """Blobs of a kind that came before a time, of candidates in these states on which there is no hold.
 
-        The candidates are locked: a hold is set before this, or after it.
+        Args:
+            kind: of the blobs.
+            states: of their candidates.
+            taken_before: when they came, at the latest.
+            now: a hold is in force at.
+            limit: blobs at most.
+            locked: whether the candidates are locked, so that a hold is set before this, or after it.
         """
-        return self._session.scalars(
+        query = (
             select(EvidenceRecord)
             .join(CandidateRecord, CandidateRecord.candidate_id == EvidenceRecord.candidate_id)
             .where(
@@ -72,8 +86,8 @@ class EvidenceRepository:
             )
             .order_by(EvidenceRecord.created_at)
             .limit(limit)
-            .with_for_update(of=CandidateRecord)
-        ).all()
+        )
+        return self._session.scalars(query.with_for_update(of=CandidateRecord) if locked else query).all()
 
     def named(self, refs: Iterable[str]) -> set[str]:
         """Those of the references some owner still names."""
@@ -92,7 +106,7 @@ class EvidenceRepository:
             .join(CandidateRecord, CandidateRecord.candidate_id == EvidenceRecord.candidate_id)
             .where(
                 CandidateRecord.camera_id == camera_id,
-                EvidenceRecord.kind == "clip_redacted",
+                text(f"evidence_records.{SHOWN_CLIPS}"),
                 EvidenceRecord.created_at >= since,
             )
             .order_by(EvidenceRecord.created_at.desc())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
+
+KEPT: Final = "deleted_at IS NULL"
+SHOWN_CLIPS: Final = "kind = 'clip_redacted'"
+"""Word for word in an index and in what is asked of it."""
 
 
 class EvidenceRecord(Base):
@@ -16,7 +20,22 @@ class EvidenceRecord(Base):
     first claim, so no judge is shown it."""
 
     __tablename__ = "evidence_records"
-    __table_args__ = (Index("ix_evidence_records_kind_created_at", "kind", "created_at"),)
+    __table_args__ = (
+        # Without what is gone, which becomes more for as long as the service runs.
+        Index(
+            "ix_evidence_records_kept",
+            "kind",
+            "created_at",
+            sqlite_where=text(KEPT),
+            postgresql_where=text(KEPT),
+        ),
+        Index(
+            "ix_evidence_records_clips",
+            "created_at",
+            sqlite_where=text(SHOWN_CLIPS),
+            postgresql_where=text(SHOWN_CLIPS),
+        ),
+    )
 
     ref: Mapped[str] = mapped_column(String(256), primary_key=True)
     owner_id: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from api.record_retention import BATCH, RecordAges, RecordSweeper
+from api.retention import RetentionPolicy, RetentionSweeper
 from bench.api_fill import Judged, Span, fill
 from pipelines.events import utc_now
 from tests.api_client import Clients, Person
@@ -44,14 +45,17 @@ class Watched:
             for statement, parameters in self.statements:
                 if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
                     continue
-                rows = connection.exec_driver_sql(f"{self._explain} {statement}", parameters).all()
-                if scanned(rows) & LARGE:
-                    found.append("\n".join([statement, *(str(row[-1]) for row in rows)]))
+                if scanned(self._plan(connection, statement, parameters)) & LARGE:
+                    found.append(f"{statement}\n{self.explained(connection, statement, parameters)}")
         return found
 
-    @property
-    def _explain(self) -> str:
-        return "EXPLAIN" if self.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    def explained(self, connection: Connection, statement: str, parameters: Any) -> str:
+        """How the database goes about a statement, in its own words."""
+        return "\n".join(str(row[-1]) for row in self._plan(connection, statement, parameters))
+
+    def _plan(self, connection: Connection, statement: str, parameters: Any) -> Sequence[Sequence[Any]]:
+        word = "EXPLAIN" if self.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        return connection.exec_driver_sql(f"{word} {statement}", parameters).all()
 
 
 def scanned(plan: Sequence[Sequence[Any]]) -> set[str]:
@@ -195,6 +199,22 @@ def test_a_build_without_the_index_is_noticed(full: Clients) -> None:
     with watching(full) as watched:
         queue(full, person, {})
     assert watched.scans()
+
+
+def test_evidence_that_is_gone_is_not_looked_through_again(full: Clients) -> None:
+    """What was ended stays on record: each round would find more of it before it came to what is due."""
+    services = full.seeded.services
+    with services.database.engine.begin() as connection:
+        connection.execute(text("UPDATE evidence_records SET deleted_at = created_at"))
+    ages = RetentionPolicy(unconfirmed=timedelta(days=1), confirmed=timedelta(days=1))
+    with watching(full) as watched:
+        assert RetentionSweeper(services.database, services.evidence, ages, utc_now).run_once() == 0
+    asked = [one for one in watched.statements if "FROM evidence_records JOIN" in one[0]]
+    assert asked
+    with services.database.engine.connect() as connection:
+        for statement, parameters in asked:
+            plan = watched.explained(connection, statement, parameters)
+            assert "ix_evidence_records_kept" in plan, plan
 
 
 def test_old_records_are_deleted_through_their_keys(full: Clients) -> None:
