@@ -53,7 +53,7 @@ _PRAGMAS: Final = (
     # The service has a `Checkpointer`; who commits shortens the journal only where that does not come round, or where there
     # is no service.
     "PRAGMA wal_autocheckpoint=16000",  # pages of 4 KiB; by default 1000
-    "PRAGMA journal_size_limit=16000000",  # bytes that stay for use again; what was deleted is soon not there either
+    "PRAGMA journal_size_limit=16000000",  # bytes; pages of what was deleted stay there until written over
 )
 
 

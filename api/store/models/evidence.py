@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models.base import Base, UtcDateTime
 
-KEPT: Final = "deleted_at IS NULL"
 SHOWN_CLIPS: Final = "kind = 'clip_redacted'"
 """Word for word in an index and in what is asked of it."""
 
@@ -26,8 +25,8 @@ class EvidenceRecord(Base):
             "ix_evidence_records_kept",
             "kind",
             "created_at",
-            sqlite_where=text(KEPT),
-            postgresql_where=text(KEPT),
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
         ),
         Index(
             "ix_evidence_records_clips",

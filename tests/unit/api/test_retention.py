@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +107,15 @@ def supervisor(seeded: Seeded) -> Any:
     with seeded.services.database.read() as session:
         account = session.scalars(select(Account).where(Account.username == "saule")).one()
     return type("P", (), {"account_id": account.account_id, "role": Role.SUPERVISOR, "scope": WHOLE})()
+
+
+def test_a_round_that_finds_nothing_waits_for_no_writer(seeded: Seeded) -> None:
+    candidate(seeded)
+    round_ = threading.Thread(target=seeded.services.retention.run_once, daemon=True)
+    with seeded.services.database.write():
+        round_.start()
+        round_.join(10)
+        assert not round_.is_alive()
 
 
 def request_of(principal: Any) -> WriteRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from api.store import engine
 from api.store.checkpoints import Checkpointer
-from api.store.engine import Database
+from api.store.engine import BUSY_TIMEOUT_SECONDS, Database
 from api.store.open import open_database
 
 PAGES = 1500
@@ -97,16 +98,23 @@ def test_a_long_journal_is_cut(database: Database, file: Path) -> None:
 
 def test_it_waits_for_no_writer_and_no_reader(database: Database, file: Path, tmp_path: Path) -> None:
     checkpointer = Checkpointer(database)
+
+    def run() -> None:
+        round_ = threading.Thread(target=checkpointer.run_once, daemon=True)
+        round_.start()
+        round_.join(BUSY_TIMEOUT_SECONDS / 2)
+        assert not round_.is_alive()
+
     write(database.engine, 200)
     with database.read() as session:
         assert session.execute(text("SELECT count(*) FROM things")).scalar_one() == 200
         with database.write() as writing:
             writing.execute(text(ROW))
-            checkpointer.run_once()
+            run()
             assert moved(file, tmp_path) == 200
-        checkpointer.run_once()
+        run()
         assert session.execute(text("SELECT count(*) FROM things")).scalar_one() == 200
-    checkpointer.run_once()
+    run()
     assert moved(file, tmp_path) == 201
 
 

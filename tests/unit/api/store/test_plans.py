@@ -71,9 +71,8 @@ def scanned(plan: Sequence[Sequence[Any]]) -> set[str]:
         found |= set(re.findall(r"Seq Scan on (\w+)", words)) | set(re.findall(r"^SCAN (\w+)$", words))
         if len(row) > 1 and row[1] in sorts:
             found |= set(re.findall(r"^SCAN (\w+) USING", words))
-    return {
-        re.sub(r"_\d+$", "", name) for name in found
-    }  # SQLite says `reviews_1` where a statement has it twice
+    # SQLite says `reviews_1` where a statement has it twice.
+    return {re.sub(r"_\d+$", "", name) for name in found}
 
 
 @pytest.fixture
